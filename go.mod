@@ -1,0 +1,3 @@
+module github.com/llmscen/llmscen
+
+go 1.26

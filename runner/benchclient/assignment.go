@@ -1,0 +1,34 @@
+// Package benchclient is one load worker: it takes an assignment, makes the load and hands the rows on. The same code
+// runs in the process of an apply and in the pod of a Job.
+package benchclient
+
+import (
+	"time"
+
+	"github.com/llmscen/llmscen/scenarios"
+)
+
+// Assignment is what a worker does in one trial; it is JSON on its way to a pod.
+type Assignment struct {
+	TrialID string
+	Worker  int // from 0
+	Workers int // arrivals i with i mod Workers = Worker are this worker's
+	Seed    int64
+	// Nonce differs from apply to apply and from repetition to repetition, and is equal across cells that are compared:
+	// the start of prompts that no cache has seen.
+	Nonce string
+
+	Runtime    scenarios.Runtime
+	PromptSet  scenarios.PromptSet
+	Load       scenarios.Load
+	WarmUp     time.Duration
+	CoolDown   time.Duration
+	KeepBodies scenarios.KeepBodies
+	Targets    []Target
+}
+
+// Target is an address that answers.
+type Target struct {
+	ID  string
+	URL string
+}

@@ -1,0 +1,136 @@
+package tables
+
+// Phase says which part of a trial a request belongs to; only PhaseMeasure is measured.
+type Phase string
+
+// The phases of a trial.
+const (
+	PhaseWarmUp   Phase = "warm_up"
+	PhaseMeasure  Phase = "measure"
+	PhaseCoolDown Phase = "cool_down"
+)
+
+// TokenSource says where the token counts of a request come from.
+type TokenSource string
+
+// The sources of token counts, best first.
+const (
+	TokensFromUsage    TokenSource = "usage"
+	TokensFromTokenize TokenSource = "tokenize"
+	TokensFromChunks   TokenSource = "chunks"
+)
+
+// ErrorKind is the closed list of what can go wrong with a request; "" (NULL) is success.
+type ErrorKind string
+
+// What can go wrong with a request.
+const (
+	ErrRefused         ErrorKind = "refused"
+	ErrDNS             ErrorKind = "dns"
+	ErrTLS             ErrorKind = "tls"
+	ErrConnectTimeout  ErrorKind = "connect_timeout"
+	ErrReset           ErrorKind = "reset"
+	ErrEOFMidstream    ErrorKind = "eof_midstream"
+	ErrTruncated       ErrorKind = "truncated" // the stream ended cleanly, without its terminal mark
+	ErrTTFTTimeout     ErrorKind = "ttft_timeout"
+	ErrStallTimeout    ErrorKind = "stall_timeout"
+	ErrTotalTimeout    ErrorKind = "total_timeout"
+	ErrHTTP4xx         ErrorKind = "http_4xx"
+	ErrHTTP429         ErrorKind = "http_429"
+	ErrHTTP5xx         ErrorKind = "http_5xx"
+	ErrInstream        ErrorKind = "instream_error"
+	ErrFrameGarbled    ErrorKind = "frame_garbled"
+	ErrFrameTooLarge   ErrorKind = "frame_too_large"
+	ErrCancelledByRun  ErrorKind = "cancelled_by_run"
+	ErrClientSaturated ErrorKind = "client_saturated" // the client's own limits: descriptors, memory
+	ErrNotSentCap      ErrorKind = "not_sent_cap"     // every slot of max_in_flight was waiting for the server
+	ErrWriteTimeout    ErrorKind = "write_timeout"
+	ErrEmptyOutput     ErrorKind = "empty_output"
+	ErrContextOverflow ErrorKind = "context_overflow"
+)
+
+// ChunkKind says what a chunk of tokens carries.
+type ChunkKind = int8
+
+// The kinds of chunks.
+const (
+	ChunkAnswer    ChunkKind = 0
+	ChunkReasoning ChunkKind = 1
+	ChunkTool      ChunkKind = 2
+)
+
+// Request is one attempt of a request that was due, also of one that could not be sent.
+type Request struct {
+	TrialID   string `col:"trial_id"`
+	Stage     int32  `col:"stage"`
+	Seq       int64  `col:"seq"`     // from 0, over all phases and stages of the trial
+	Attempt   int32  `col:"attempt"` // from 0
+	Final     bool   `col:"final"`   // the last attempt of its seq
+	Worker    int32  `col:"worker"`  // from 0
+	TargetID  string `col:"target_id,null"`
+	PromptID  int64  `col:"prompt_id"` // index into the prompt set
+	SessionID string `col:"session_id,null"`
+	Turn      int32  `col:"turn"` // from 0
+	Phase     Phase  `col:"phase"`
+
+	IntendedAt         Instant `col:"intended_at"`                // when the schedule wanted it; in a closed loop, when it was dispatched
+	DispatchedAt       Instant `col:"dispatched_at,null"`         // when the client began, before any dial; NULL: never begun
+	ConnectStartAt     Instant `col:"connect_start_at,null"`      // NULL on a reused connection
+	ConnectedAt        Instant `col:"connected_at,null"`          // after TLS; NULL on a reused connection
+	WroteAt            Instant `col:"wrote_at,null"`              // when the last byte of the request was handed to the kernel
+	HeadersAt          Instant `col:"headers_at,null"`            // when the response's headers were read
+	FirstChunkAt       Instant `col:"first_chunk_at,null"`        // the first event of the stream, also an empty role chunk
+	FirstTokenAt       Instant `col:"first_token_at,null"`        // the first non-empty token chunk, answer or reasoning
+	FirstAnswerTokenAt Instant `col:"first_answer_token_at,null"` // the first token chunk that is not reasoning
+	LastTokenAt        Instant `col:"last_token_at,null"`
+	DoneAt             Instant `col:"done_at,null"` // when the response ended or was given up
+
+	TokenDeltaUS []int32 `col:"token_delta_us,null"` // element 0: first token chunk − first_chunk_at, then from token chunk to token chunk; differences of times rounded to µs
+	TokenCounts  []int16 `col:"token_counts,null"`   // tokens of each token chunk; NULL where each has 1
+	ChunkKinds   []int8  `col:"chunk_kinds,null"`    // 0 answer, 1 reasoning, 2 tool; NULL where all are answers
+
+	KernelTimestamps bool  `col:"kernel_timestamps"` // the times of chunks are the kernel's receive stamps
+	CoalescedChunks  int32 `col:"coalesced_chunks"`  // token chunks that came in one read with an earlier one, and so share its stamp
+	ConnReused       bool  `col:"conn_reused"`
+
+	RequestedPromptTokens int32       `col:"requested_prompt_tokens,null"`
+	PromptTokens          Null[int32] `col:"prompt_tokens"`
+	CachedPromptTokens    Null[int32] `col:"cached_prompt_tokens"`
+	PromptTruncated       Null[bool]  `col:"prompt_truncated"`
+	RequestedOutputTokens int32       `col:"requested_output_tokens,null"`
+	OutputTokens          Null[int32] `col:"output_tokens"`
+	ReasoningTokens       Null[int32] `col:"reasoning_tokens"`
+	TokenSource           TokenSource `col:"token_source,null"`
+	FinishReason          string      `col:"finish_reason,null"`
+
+	RequestBytes  int64     `col:"request_bytes"`  // body bytes sent
+	ResponseBytes int64     `col:"response_bytes"` // body bytes received
+	HTTPStatus    int32     `col:"http_status,null"`
+	ErrorKind     ErrorKind `col:"error_kind,null"` // NULL on success
+	ErrorText     string    `col:"error_text,null"` // at most 256 bytes, secrets removed
+
+	ServerQueueNS   Null[int64] `col:"server_queue_ns"`
+	ServerPrefillNS Null[int64] `col:"server_prefill_ns"`
+	ServerDecodeNS  Null[int64] `col:"server_decode_ns"`
+	ServerLoadNS    Null[int64] `col:"server_load_ns"`
+
+	PromptSHA256 string `col:"prompt_sha256,null"` // hex
+}
+
+// Body is the kept text of a request (keep_bodies).
+type Body struct {
+	TrialID string `col:"trial_id"`
+	Seq     int64  `col:"seq"`
+	Attempt int32  `col:"attempt"`
+	Prompt  string `col:"prompt,null"`
+	Output  string `col:"output,null"`
+}
+
+// Arrival is one entry of a schedule: an arrival that the seed gives, written before the load starts.
+type Arrival struct {
+	TrialID         string `col:"trial_id"`
+	Stage           int32  `col:"stage"`
+	Seq             int64  `col:"seq"`
+	IntendedAfterNS int64  `col:"intended_after_ns"` // since the common start of the trial's load
+	PromptID        int64  `col:"prompt_id"`
+}
