@@ -1,0 +1,2 @@
+// Package runner is what happens: the plan, the apply trial by trial, and the journal of what was begun.
+package runner
