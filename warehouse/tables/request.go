@@ -61,17 +61,17 @@ const (
 
 // Request is one attempt of a request that was due, also of one that could not be sent.
 type Request struct {
-	TrialID   string `col:"trial_id"`
-	Stage     int32  `col:"stage"`
-	Seq       int64  `col:"seq"`     // from 0, over all phases and stages of the trial
-	Attempt   int32  `col:"attempt"` // from 0
-	Final     bool   `col:"final"`   // the last attempt of its seq
-	Worker    int32  `col:"worker"`  // from 0
-	TargetID  string `col:"target_id,null"`
-	PromptID  int64  `col:"prompt_id"` // index into the prompt set
-	SessionID string `col:"session_id,null"`
-	Turn      int32  `col:"turn"` // from 0
-	Phase     Phase  `col:"phase"`
+	TrialID   string `col:"trial_id"`        // the trial it belongs to
+	Stage     int32  `col:"stage"`           // the stage of the trial, from 0
+	Seq       int64  `col:"seq"`             // from 0, over all phases and stages of the trial
+	Attempt   int32  `col:"attempt"`         // from 0
+	Final     bool   `col:"final"`           // the last attempt of its seq
+	Worker    int32  `col:"worker"`          // from 0
+	TargetID  string `col:"target_id,null"`  // the target that answered; NULL: not known, as behind a service
+	PromptID  int64  `col:"prompt_id"`       // index into the prompt set
+	SessionID string `col:"session_id,null"` // the conversation; NULL: a single turn
+	Turn      int32  `col:"turn"`            // from 0
+	Phase     Phase  `col:"phase"`           // warm_up, measure or cool_down; only measure is measured
 
 	IntendedAt         Instant `col:"intended_at"`                // when the schedule wanted it; in a closed loop, when it was dispatched
 	DispatchedAt       Instant `col:"dispatched_at,null"`         // when the client began, before any dial; NULL: never begun
@@ -82,8 +82,8 @@ type Request struct {
 	FirstChunkAt       Instant `col:"first_chunk_at,null"`        // the first event of the stream, also an empty role chunk
 	FirstTokenAt       Instant `col:"first_token_at,null"`        // the first non-empty token chunk, answer or reasoning
 	FirstAnswerTokenAt Instant `col:"first_answer_token_at,null"` // the first token chunk that is not reasoning
-	LastTokenAt        Instant `col:"last_token_at,null"`
-	DoneAt             Instant `col:"done_at,null"` // when the response ended or was given up
+	LastTokenAt        Instant `col:"last_token_at,null"`         // the last token chunk
+	DoneAt             Instant `col:"done_at,null"`               // when the response ended or was given up
 
 	TokenDeltaUS []int32 `col:"token_delta_us,null"` // element 0: first token chunk − first_chunk_at, then from token chunk to token chunk; differences of times rounded to µs
 	TokenCounts  []int16 `col:"token_counts,null"`   // tokens of each token chunk; NULL where each has 1
@@ -91,46 +91,46 @@ type Request struct {
 
 	KernelTimestamps bool  `col:"kernel_timestamps"` // the times of chunks are the kernel's receive stamps
 	CoalescedChunks  int32 `col:"coalesced_chunks"`  // token chunks that came in one read with an earlier one, and so share its stamp
-	ConnReused       bool  `col:"conn_reused"`
+	ConnReused       bool  `col:"conn_reused"`       // it went over a connection that an earlier request had opened
 
-	RequestedPromptTokens int32       `col:"requested_prompt_tokens,null"`
-	PromptTokens          Null[int32] `col:"prompt_tokens"`
-	CachedPromptTokens    Null[int32] `col:"cached_prompt_tokens"`
-	PromptTruncated       Null[bool]  `col:"prompt_truncated"`
-	RequestedOutputTokens int32       `col:"requested_output_tokens,null"`
-	OutputTokens          Null[int32] `col:"output_tokens"`
-	ReasoningTokens       Null[int32] `col:"reasoning_tokens"`
-	TokenSource           TokenSource `col:"token_source,null"`
-	FinishReason          string      `col:"finish_reason,null"`
+	RequestedPromptTokens int32       `col:"requested_prompt_tokens,null"` // the prompt length that the scenario wanted
+	PromptTokens          Null[int32] `col:"prompt_tokens"`                // as the server counted them, with its template
+	CachedPromptTokens    Null[int32] `col:"cached_prompt_tokens"`         // those of prompt_tokens that the server took from its cache
+	PromptTruncated       Null[bool]  `col:"prompt_truncated"`             // the server cut the prompt to fit its context
+	RequestedOutputTokens int32       `col:"requested_output_tokens,null"` // the limit on the answer
+	OutputTokens          Null[int32] `col:"output_tokens"`                // all tokens of the answer, reasoning included
+	ReasoningTokens       Null[int32] `col:"reasoning_tokens"`             // those of output_tokens that were reasoning
+	TokenSource           TokenSource `col:"token_source,null"`            // where the counts come from: usage, tokenize or chunks
+	FinishReason          string      `col:"finish_reason,null"`           // why the answer ended, in the words of the server
 
-	RequestBytes  int64     `col:"request_bytes"`  // body bytes sent
-	ResponseBytes int64     `col:"response_bytes"` // body bytes received
-	HTTPStatus    int32     `col:"http_status,null"`
-	ErrorKind     ErrorKind `col:"error_kind,null"` // NULL on success
-	ErrorText     string    `col:"error_text,null"` // at most 256 bytes, secrets removed
+	RequestBytes  int64     `col:"request_bytes"`    // body bytes sent
+	ResponseBytes int64     `col:"response_bytes"`   // body bytes received
+	HTTPStatus    int32     `col:"http_status,null"` // NULL: no response
+	ErrorKind     ErrorKind `col:"error_kind,null"`  // NULL on success
+	ErrorText     string    `col:"error_text,null"`  // at most 256 bytes, secrets removed
 
-	ServerQueueNS   Null[int64] `col:"server_queue_ns"`
-	ServerPrefillNS Null[int64] `col:"server_prefill_ns"`
-	ServerDecodeNS  Null[int64] `col:"server_decode_ns"`
-	ServerLoadNS    Null[int64] `col:"server_load_ns"`
+	ServerQueueNS   Null[int64] `col:"server_queue_ns"`   // time in the server's queue, by the server
+	ServerPrefillNS Null[int64] `col:"server_prefill_ns"` // time to read the prompt, by the server
+	ServerDecodeNS  Null[int64] `col:"server_decode_ns"`  // time to write the answer, by the server
+	ServerLoadNS    Null[int64] `col:"server_load_ns"`    // time to load the model, by the server
 
-	PromptSHA256 string `col:"prompt_sha256,null"` // hex
+	PromptSHA256 string `col:"prompt_sha256,null"` // digest of the prompt as sent, hex
 }
 
 // Body is the kept text of a request (keep_bodies).
 type Body struct {
-	TrialID string `col:"trial_id"`
-	Seq     int64  `col:"seq"`
-	Attempt int32  `col:"attempt"`
-	Prompt  string `col:"prompt,null"`
-	Output  string `col:"output,null"`
+	TrialID string `col:"trial_id"`    // the trial it belongs to
+	Seq     int64  `col:"seq"`         // the request
+	Attempt int32  `col:"attempt"`     // the attempt, from 0
+	Prompt  string `col:"prompt,null"` // the prompt as sent
+	Output  string `col:"output,null"` // the answer, as far as it came
 }
 
 // Arrival is one entry of a schedule: an arrival that the seed gives, written before the load starts.
 type Arrival struct {
-	TrialID         string `col:"trial_id"`
-	Stage           int32  `col:"stage"`
-	Seq             int64  `col:"seq"`
+	TrialID         string `col:"trial_id"`          // the trial it belongs to
+	Stage           int32  `col:"stage"`             // the stage of the trial, from 0
+	Seq             int64  `col:"seq"`               // the request that it becomes
 	IntendedAfterNS int64  `col:"intended_after_ns"` // since the common start of the trial's load
-	PromptID        int64  `col:"prompt_id"`
+	PromptID        int64  `col:"prompt_id"`         // index into the prompt set
 }
