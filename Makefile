@@ -1,0 +1,63 @@
+# llmscen. `make help` lists the targets; what a target needs is installed by it, pinned, below .tools/ and .venv/.
+
+GO          ?= go
+BIN         := bin/llmscen
+TOOLS       := $(CURDIR)/.tools
+GOLANGCI    := $(TOOLS)/golangci-lint-2.15.0
+BENCHSTAT   := $(TOOLS)/benchstat-20260908
+GO_SOURCES  := $(shell find . -name '*.go' -not -path './.*' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help build quickstart test test-all bench lint fmt docs check notebooks interop wasm-check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/llmscen
+	$(GO) build -o $(BIN) ./cmd/llmscen
+
+quickstart: build ## build, then benchmark a small LLM on this machine
+	$(BIN) apply --yes scenarios/examples/quickstart.scen.hcl
+
+test: ## the tests that need neither root nor anything installed
+	$(GO) vet ./...
+	$(GO) test ./...
+
+test-all: test check wasm-check notebooks interop ## every test; installs what it needs
+
+check: lint ## vet, lint, and the tests under the race detector
+	$(GO) vet ./...
+	$(GO) test -race ./...
+
+lint: $(GOLANGCI) ## golangci-lint
+	$(GOLANGCI) run ./...
+
+fmt: ## format Go code and the example scenarios
+	gofmt -w $(GO_SOURCES)
+	$(GO) run ./cmd/llmscen fmt scenarios/examples
+
+docs: build ## write the generated pages of docs/reference
+	$(GO) test ./cmd/llmscen/cli -run 'TestTheReference' -update
+
+bench: $(BENCHSTAT) build ## benchmarks: ratios within one run; wants an idle machine
+	./deploy/bench.sh $(BENCHSTAT)
+
+notebooks: build ## execute the notebooks on a warehouse that is made here
+	./notebooks/run.sh $(BIN)
+
+interop: build ## read a warehouse with pyarrow, polars and other versions of DuckDB
+	./notebooks/interop.sh $(BIN)
+
+wasm-check: ## rebuild the WASM guest and compare it with the one in the repository
+	./runner/embedded/wasm/guest/build.sh --check
+
+$(GOLANGCI):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+$(BENCHSTAT):
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+	mv $(TOOLS)/benchstat $@
+
+clean: ## remove what was built, not results
+	rm -rf bin .tools .venv
