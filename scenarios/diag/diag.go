@@ -2,6 +2,14 @@
 // from the same value.
 package diag
 
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+)
+
 // Severity says whether a finding stops the work.
 type Severity string
 
@@ -11,7 +19,7 @@ const (
 	Warning Severity = "warning"
 )
 
-// Position is a place in a file; line and column count from 1, columns in characters, the byte offset from 0.
+// Position is a place in a file; line and column count from 1, columns in Unicode code points, the byte offset from 0.
 type Position struct {
 	Line   int `json:"line"`
 	Column int `json:"column"`
@@ -43,11 +51,50 @@ type Diagnostic struct {
 type List []Diagnostic
 
 // HasErrors tells whether any finding is an error.
-func (l List) HasErrors() bool {
+func (l List) HasErrors() bool { return l.Errors() > 0 }
+
+// Errors counts the findings that are errors.
+func (l List) Errors() int {
+	n := 0
 	for _, d := range l {
 		if d.Severity == Error {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
+}
+
+// Sort orders the findings by place: those without one first, then by file, line and column, in the order of finding
+// where the place is the same.
+func (l List) Sort() {
+	slices.SortStableFunc(l, func(a, b Diagnostic) int {
+		if a.Subject == nil || b.Subject == nil {
+			return cmp.Compare(btoi(a.Subject != nil), btoi(b.Subject != nil))
+		}
+		return cmp.Or(cmp.Compare(a.Subject.File, b.Subject.File), cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte))
+	})
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// JSON writes the findings as one document: {"diagnostics": […]}.
+func (l List) JSON(w io.Writer) error {
+	document := struct {
+		Diagnostics List `json:"diagnostics"`
+	}{Diagnostics: l}
+	if l == nil {
+		document.Diagnostics = List{}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(document); err != nil {
+		return fmt.Errorf("writing diagnostics: %w", err)
+	}
+	return nil
 }
