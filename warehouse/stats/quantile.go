@@ -19,7 +19,11 @@ func Quantile(sorted []float64, q float64) float64 {
 	if i >= len(sorted)-1 {
 		return sorted[len(sorted)-1]
 	}
-	return sorted[i] + (h-float64(i))*(sorted[i+1]-sorted[i])
+	part := h - float64(i)
+	if part == 0 || sorted[i] == sorted[i+1] { // also where they are infinite
+		return sorted[i]
+	}
+	return sorted[i] + part*(sorted[i+1]-sorted[i])
 }
 
 // Median is the 0.5 quantile of a sample in any order; NaN for an empty one.

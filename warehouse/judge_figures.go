@@ -1,0 +1,262 @@
+package warehouse
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/llmscen/llmscen/warehouse/stats"
+	"github.com/llmscen/llmscen/warehouse/tables"
+)
+
+// distribution is a figure of each request (or each token), of which a summary keeps percentiles. The metric is the
+// column of judged that holds it.
+type distribution struct {
+	metric, unit string
+	// moreIsBetter: the tail that matters is the low one.
+	moreIsBetter bool
+	// sum: the sum over the requests means something.
+	sum bool
+}
+
+// interToken is the one distribution whose rows are tokens: judged_gaps holds it.
+const interToken = "inter_token"
+
+var distributions = []distribution{
+	{metric: "ttft", unit: "seconds"},
+	{metric: "ttft_sent", unit: "seconds"},
+	{metric: "end_to_end", unit: "seconds"},
+	{metric: "tpot", unit: "seconds"},
+	{metric: interToken, unit: "seconds"},
+	{metric: "output_tokens_per_second", unit: "tokens_per_second", moreIsBetter: true},
+	{metric: "schedule_lag", unit: "seconds"},
+	{metric: "server_queue", unit: "seconds"},
+	{metric: "server_prefill", unit: "seconds"},
+	{metric: "server_decode", unit: "seconds"},
+	{metric: "prompt_tokens", unit: "tokens", sum: true},
+	{metric: "output_tokens", unit: "tokens", sum: true},
+}
+
+// quantileOf gives the quantile behind a percentile's name.
+var quantileOf = map[string]float64{
+	"p001": 0.001, "p01": 0.01, "p05": 0.05, "p10": 0.10, "p50": 0.50,
+	"p90": 0.90, "p95": 0.95, "p99": 0.99, "p999": 0.999,
+}
+
+// percentiles are those that are kept of a distribution: the median and the tail that hurts.
+func (d distribution) percentiles() []string {
+	if d.moreIsBetter {
+		return []string{"p50", "p10", "p05", "p01", "p001"}
+	}
+	return []string{"p50", "p90", "p95", "p99", "p999"}
+}
+
+// Methods of figures that have no interval by package stats.
+const (
+	methodBelowFloor = "below_sample_floor" // the value is NULL: too few observations for that percentile
+	methodWilson     = "wilson"
+)
+
+// summarize makes the figures of a scope.
+func (c *court) summarize(ctx context.Context, s *scope) error {
+	if err := c.countRequests(ctx, s); err != nil {
+		return fmt.Errorf("counting requests: %w", err)
+	}
+	for _, d := range distributions {
+		var err error
+		if d.metric == interToken {
+			err = c.summarizeGaps(ctx, s, d)
+		} else {
+			err = c.summarizeRequests(ctx, s, d)
+		}
+		if err != nil {
+			return fmt.Errorf("summarizing %s: %w", d.metric, err)
+		}
+	}
+	if err := c.summarizeRates(ctx, s); err != nil {
+		return fmt.Errorf("summarizing rates: %w", err)
+	}
+	if err := c.summarizeResources(ctx, s); err != nil {
+		return fmt.Errorf("summarizing resources: %w", err)
+	}
+	return nil
+}
+
+// summarizeRequests keeps the percentiles of a figure that each request has once: the values by quantile_cont, the
+// intervals by the figures in the order in which they were due.
+func (c *court) summarizeRequests(ctx context.Context, s *scope, d distribution) error {
+	values, n, err := c.quantiles(ctx, "judged", s, d)
+	if err != nil || n == 0 {
+		return err
+	}
+	xs, err := c.floats(ctx, fmt.Sprintf(`select %s from judged where %s and %[1]s is not null order by intended_at, seq`, d.metric, s.where()))
+	if err != nil {
+		return err
+	}
+	for i, stat := range d.percentiles() {
+		f := s.add(d.metric, stat, d.unit, values.percentiles[i], n, "")
+		interval, method, ok := stats.QuantileInterval(xs, quantileOf[stat], Confidence)
+		c.bound(f, quantileOf[stat], interval, method, ok)
+	}
+	mean := s.add(d.metric, "mean", d.unit, tables.Some(values.mean), n, "")
+	interval, method, ok := stats.MeanInterval(xs, Confidence)
+	setInterval(mean, interval, method, ok)
+	c.addExtremes(s, d, values, n)
+	return nil
+}
+
+// summarizeGaps keeps the percentiles of a figure that each request has once a token. The tokens of a request are
+// alike, so the intervals take requests as the independent draws: the share of gaps at or below the quantile is a ratio
+// of two sums over requests, and its variance, against that of as many independent gaps, is the design effect.
+func (c *court) summarizeGaps(ctx context.Context, s *scope, d distribution) error {
+	values, n, err := c.quantiles(ctx, "judged_gaps", s, d)
+	if err != nil || n == 0 {
+		return err
+	}
+	for i, stat := range d.percentiles() {
+		q := quantileOf[stat]
+		f := s.add(d.metric, stat, d.unit, values.percentiles[i], n, "")
+		if n < int64(stats.Floor(q, Confidence)) {
+			c.bound(f, q, stats.Interval{}, stats.TooFew, false)
+			continue
+		}
+		below, err := c.clusters(ctx, s, values.percentiles[i].V)
+		if err != nil {
+			return err
+		}
+		low, high, method, ok := below.bounds(q, Confidence)
+		var interval stats.Interval
+		if ok {
+			query := fmt.Sprintf(`select quantile_cont(inter_token, %v), quantile_cont(inter_token, %v) from judged_gaps where %s`, low, high, s.where())
+			if err := c.conn.QueryRowContext(ctx, query).Scan(&interval.Low, &interval.High); err != nil {
+				return err
+			}
+		}
+		c.bound(f, q, interval, method, ok)
+	}
+	s.add(d.metric, "mean", d.unit, tables.Some(values.mean), n, "")
+	c.addExtremes(s, d, values, n)
+	return nil
+}
+
+func (c *court) addExtremes(s *scope, d distribution, v figures, n int64) {
+	s.add(d.metric, "min", d.unit, tables.Some(v.min), n, "")
+	s.add(d.metric, "max", d.unit, tables.Some(v.max), n, "")
+	if d.sum {
+		s.add(d.metric, "sum", d.unit, tables.Some(v.mean*float64(n)), n, "")
+	}
+}
+
+// bound gives a percentile its interval, or blanks it where the sample is below its floor.
+func (c *court) bound(f *tables.Summary, q float64, i stats.Interval, method string, ok bool) {
+	if f.N < int64(stats.Floor(q, Confidence)) {
+		f.Value, f.Method = tables.Null[float64]{}, methodBelowFloor
+		return
+	}
+	setInterval(f, i, method, ok)
+}
+
+func setInterval(f *tables.Summary, i stats.Interval, method string, ok bool) {
+	f.Method = method
+	if ok {
+		f.CILow, f.CIHigh = tables.Some(i.Low), tables.Some(i.High)
+	}
+}
+
+// figures are the plain statistics of a distribution.
+type figures struct {
+	percentiles    []tables.Null[float64]
+	mean, min, max float64
+}
+
+// quantiles asks for the plain statistics of a column within a scope.
+func (c *court) quantiles(ctx context.Context, table string, s *scope, d distribution) (figures, int64, error) {
+	var columns strings.Builder
+	for _, stat := range d.percentiles() {
+		fmt.Fprintf(&columns, ", quantile_cont(%s, %v)", d.metric, quantileOf[stat])
+	}
+	query := fmt.Sprintf(`select count(%[1]s), avg(%[1]s), min(%[1]s), max(%[1]s)%s from %s where %s`, d.metric, columns.String(), table, s.where())
+	var n int64
+	plain := make([]sql.NullFloat64, 3+len(d.percentiles()))
+	into := []any{&n}
+	for i := range plain {
+		into = append(into, &plain[i])
+	}
+	if err := c.conn.QueryRowContext(ctx, query).Scan(into...); err != nil {
+		return figures{}, 0, err
+	}
+	f := figures{mean: plain[0].Float64, min: plain[1].Float64, max: plain[2].Float64}
+	for _, p := range plain[3:] {
+		f.percentiles = append(f.percentiles, tables.Null[float64]{V: p.Float64, Valid: p.Valid})
+	}
+	return f, n, nil
+}
+
+// floats reads a query of one column.
+func (c *court) floats(ctx context.Context, query string, args ...any) ([]float64, error) {
+	rows, err := c.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var xs []float64
+	for rows.Next() {
+		var x float64
+		if err := rows.Scan(&x); err != nil {
+			return nil, err
+		}
+		xs = append(xs, x)
+	}
+	return xs, rows.Err()
+}
+
+// clustered are draws that come in clusters: how many each cluster has, and how many of them lie below a limit.
+type clustered struct {
+	sizes, below []float64
+}
+
+// clusters counts the gaps of each request, in the order in which the requests were due.
+func (c *court) clusters(ctx context.Context, s *scope, limit float64) (clustered, error) {
+	rows, err := c.conn.QueryContext(ctx, fmt.Sprintf(
+		`select count(*), count(*) filter (inter_token <= ?) from judged_gaps where %s group by intended_at, seq order by intended_at, seq`, s.where()), limit)
+	if err != nil {
+		return clustered{}, err
+	}
+	defer rows.Close()
+	var cl clustered
+	for rows.Next() {
+		var size, below float64
+		if err := rows.Scan(&size, &below); err != nil {
+			return clustered{}, err
+		}
+		cl.sizes, cl.below = append(cl.sizes, size), append(cl.below, below)
+	}
+	return cl, rows.Err()
+}
+
+// bounds are the shares of all draws between which the true q-th quantile lies.
+func (cl clustered) bounds(q, confidence float64) (low, high float64, method string, ok bool) {
+	var total, sum float64
+	for i, m := range cl.sizes {
+		total += m
+		sum += cl.below[i]
+	}
+	share := sum / total
+	if share == 0 || share == 1 || len(cl.sizes) < 2 {
+		return 0, 0, stats.TooFew, false
+	}
+	residuals := slices.Clone(cl.below)
+	var squares float64
+	for i := range residuals {
+		residuals[i] -= share * cl.sizes[i]
+		squares += residuals[i] * residuals[i]
+	}
+	tau := stats.AutocorrelationTime(residuals)
+	if float64(len(residuals))/tau < stats.MinEffective {
+		return 0, 0, stats.TooFewEffective, false
+	}
+	effect := squares * tau / (total * share * (1 - share))
+	return stats.RankBounds(int(total), q, confidence, max(effect, 1))
+}
