@@ -30,7 +30,7 @@ type networkProof struct {
 type runtimeNetwork struct {
 	process Process
 	source  string
-	read    func() (received, sent float64, err error)
+	read    func(whole bool) (received, sent float64, err error)
 	closed  func()
 	began   bool
 	base    point // of the first reading: what came before it is not this trial's
@@ -61,7 +61,7 @@ func (n *networkProof) watch(h *host, p Process) {
 	case own:
 		l := openLinks(filepath.Join(h.proc, strconv.Itoa(p.PID), "net", "dev"))
 		r.source, r.closed = "netns", l.dev.close
-		r.read = func() (float64, float64, error) {
+		r.read = func(bool) (float64, float64, error) {
 			t, ok := l.read()
 			if !ok {
 				return 0, 0, os.ErrNotExist
@@ -93,7 +93,8 @@ func (h *host) ownNetwork(pid int) (own, ok bool) {
 	return err == nil && here != there, err == nil
 }
 
-func (n *networkProof) sample() {
+// sample reads all runtimes; whole says that it may cost what it costs, as the last time it must.
+func (n *networkProof) sample(whole bool) {
 	if len(n.runtimes) == 0 {
 		return
 	}
@@ -103,7 +104,7 @@ func (n *networkProof) sample() {
 	}
 	for _, r := range n.runtimes {
 		at := time.Now()
-		received, sent, err := r.read()
+		received, sent, err := r.read(whole)
 		if err != nil {
 			continue // the end compares the bytes, and finds what is missing
 		}
@@ -205,16 +206,10 @@ type clientNetwork struct {
 }
 
 func newClientNetwork(o Options, rec *recorder) *clientNetwork {
-	id := ""
-	for _, p := range o.Processes {
-		if p.Target == TargetClient {
-			id = p.TargetID
-		}
-	}
 	return &clientNetwork{
 		rec: rec, bytes: o.ClientBytes,
-		rx: rec.series(SeriesNetworkReceive, TargetClient, id, "client"),
-		tx: rec.series(SeriesNetworkTransmit, TargetClient, id, "client"),
+		rx: rec.series(SeriesNetworkReceive, TargetClient, o.clientID(), "client"),
+		tx: rec.series(SeriesNetworkTransmit, TargetClient, o.clientID(), "client"),
 	}
 }
 

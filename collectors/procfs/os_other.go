@@ -20,6 +20,6 @@ func openTCPSockets(int) (*tcpSockets, error) {
 	return nil, errors.New("socket statistics are read on Linux only")
 }
 
-func (*tcpSockets) read() (received, sent float64, err error) { return 0, 0, errors.ErrUnsupported }
+func (*tcpSockets) read(bool) (received, sent float64, err error) { return 0, 0, errors.ErrUnsupported }
 
 func (*tcpSockets) close() {}

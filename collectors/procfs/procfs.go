@@ -43,6 +43,16 @@ type Options struct {
 	Note func(string)
 }
 
+// clientID is the ID of the client among the processes.
+func (o Options) clientID() string {
+	for _, p := range o.Processes {
+		if p.Target == TargetClient {
+			return p.TargetID
+		}
+	}
+	return ""
+}
+
 // Process is a process with all its descendants, but for those that are a Process of their own.
 type Process struct {
 	// Target is TargetRuntime or TargetClient.
@@ -88,14 +98,14 @@ func (c *Collector) Collect(ctx context.Context, sink Sink) error {
 	tick := time.NewTicker(c.o.Every)
 	defer tick.Stop()
 	for {
-		s.sample()
+		s.sample(false)
 		if err := rec.flush(sink); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			s.sample()
-			s.finish()
+			s.sample(true)
+			s.network.finish()
 			return rec.flush(sink)
 		case <-tick.C:
 		}
@@ -118,7 +128,11 @@ type sampler struct {
 }
 
 func (c *Collector) newSampler(rec *recorder) *sampler {
-	s := &sampler{rec: rec, network: newNetworkProof(c.o, rec)}
+	s := &sampler{
+		rec:     rec,
+		network: newNetworkProof(c.o, rec),
+		cost:    rec.series(SeriesCollectorCPU, TargetClient, c.o.clientID(), "thread_clock"),
+	}
 	host, err := openHost(c.root)
 	if err != nil {
 		c.o.Note(fmt.Sprintf("No resources are sampled: %v.", err))
@@ -129,7 +143,6 @@ func (c *Collector) newSampler(rec *recorder) *sampler {
 		s.sources = append(s.sources, newProcessSource(host, p, c.o, rec, s.network))
 		if p.Target == TargetClient && p.PID == ownPID(c.root) {
 			s.sources = append(s.sources, newGoHealth(rec, p))
-			s.cost = rec.series(SeriesCollectorCPU, p.Target, p.TargetID, "thread_clock")
 		}
 	}
 	if c.o.ClientBytes != nil {
@@ -138,28 +151,23 @@ func (c *Collector) newSampler(rec *recorder) *sampler {
 	if c.o.Node {
 		s.sources = append(s.sources, newNodeSource(host, c.o, rec))
 	}
-	if s.cost == nil {
-		s.cost = rec.series(SeriesCollectorCPU, TargetClient, "", "thread_clock")
-	}
 	return s
 }
 
 // sample reads every source once. It stays on one thread meanwhile, so that the thread's clock tells what it cost.
-func (s *sampler) sample() {
+func (s *sampler) sample(last bool) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	from, ok := threadCPU()
 	for _, src := range s.sources {
 		src.sample()
 	}
-	s.network.sample()
+	s.network.sample(last)
 	if until, _ := threadCPU(); ok {
 		s.spent += until - from
 		s.rec.add(s.cost, time.Now(), s.spent.Seconds())
 	}
 }
-
-func (s *sampler) finish() { s.network.finish() }
 
 func (s *sampler) close() {
 	for _, src := range s.sources {

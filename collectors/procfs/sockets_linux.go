@@ -12,13 +12,18 @@ import (
 
 // From linux/sock_diag.h and linux/inet_diag.h, which x/sys/unix does not have.
 const (
-	inetDiagInfo       = 2 // INET_DIAG_INFO: struct tcp_info
-	tcpDestroyGroup    = 1 // SKNLGRP_INET_TCP_DESTROY
-	inetDiagReqBytes   = 56
-	inetDiagMsgBytes   = 72
-	maxDiagCostDivisor = 100
-	goneReadings       = 2
+	inetDiagInfo     = 2 // INET_DIAG_INFO: struct tcp_info
+	tcpDestroyGroup  = 1 // SKNLGRP_INET_TCP_DESTROY
+	inetDiagReqBytes = 56
+	inetDiagMsgBytes = 72
 )
+
+// listingShare is the part of a core that listings may take: one in so many.
+const listingShare = 100
+
+// goneListings are the listings that a socket is missing from before it counts as closed: its closing would have been
+// heard by then.
+const goneListings = 2
 
 // tcpSockets sums the payload bytes of all connections of one local TCP port, by the kernel's own counts
 // (tcpi_bytes_received and tcpi_bytes_acked). A socket that closes is told by the kernel with its last counts
@@ -74,17 +79,20 @@ func (t *tcpSockets) listen() {
 //
 // A listing walks the kernel's whole table of connections, which on a large machine takes milliseconds. So it is done
 // only so often that it takes a hundredth of a core; between two listings the sums stand still, or grow by the
-// connections that closed.
-func (t *tcpSockets) read() (received, sent float64, err error) {
-	if now := time.Now(); !now.Before(t.notUntil) {
+// connections that closed. The whole truth takes a listing.
+func (t *tcpSockets) read(whole bool) (received, sent float64, err error) {
+	if now := time.Now(); whole || !now.Before(t.notUntil) {
 		before, _ := threadCPU()
 		if err := t.list(); err != nil {
 			return 0, 0, err
 		}
 		after, _ := threadCPU()
-		t.notUntil = now.Add(maxDiagCostDivisor * (after - before))
+		t.notUntil = now.Add(listingShare * (after - before))
 	}
 	t.hear()
+	if whole {
+		t.hearOut()
+	}
 	sum := t.settled
 	for _, c := range t.open {
 		sum.received += c.received
@@ -104,7 +112,7 @@ func (t *tcpSockets) list() error {
 		}
 	}
 	for cookie, c := range t.open {
-		if c.missing >= goneReadings { // its closing would have been heard by now
+		if c.missing >= goneListings {
 			t.settle(cookie, *c)
 		}
 	}
@@ -155,6 +163,29 @@ func (t *tcpSockets) hear() {
 		}
 		_, _ = t.messages(t.buf[:n], t.settle)
 	}
+}
+
+// hearOut waits for the last counts of the sockets that are closing: the kernel tells them a little later. It ends when
+// every socket that is gone was told and nothing more comes for a moment, or after some such moments.
+func (t *tcpSockets) hearOut() {
+	const moment, moments = 20, 25 // ms
+	for range moments {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(t.closings), Events: unix.POLLIN}}, moment)
+		t.hear()
+		if err == nil && n == 0 && !t.waiting() {
+			return
+		}
+	}
+}
+
+// waiting tells whether a socket is gone whose closing was not told.
+func (t *tcpSockets) waiting() bool {
+	for _, c := range t.open {
+		if c.missing > 0 {
+			return t.closings >= 0
+		}
+	}
+	return false
 }
 
 func (t *tcpSockets) settle(cookie uint64, c connection) {

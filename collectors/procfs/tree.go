@@ -22,7 +22,8 @@ type tree struct {
 	members     []*member // parents before their children
 	known       map[int]bool
 	seenFork    int64
-	dead        time.Duration // of members that ended and that no parent in the tree waited for
+	owed        time.Duration // of members that were gone at the last reading and that no parent had taken yet
+	dead        time.Duration // of members that are gone and that no parent in the tree waited for
 	cpu         time.Duration
 }
 
@@ -74,23 +75,24 @@ func (t *tree) discover() {
 }
 
 // read sums up the tree; false: no process of it is left.
+//
+// The time of a member that ended is in its parent's time for waited children, from this reading on or from the next:
+// parents are read first, and one may wait for its child just after it was read. (With children first, a child could
+// be counted by itself and by its parent both.) Until then the tree owes that time, and what no parent took is dead.
 func (t *tree) read() (usage, bool) {
 	t.discover()
 	sum := usage{fdsKnown: true}
 	var lost, absorbed time.Duration
-	var ended int
-	// Children first: the time of one that is gone is in its parent's already when the parent is read.
-	for i := len(t.members) - 1; i >= 0; i-- {
-		m := t.members[i]
+	left := t.members[:0]
+	for _, m := range t.members {
 		before, waited := m.own+m.waited, m.waited
 		if !m.read(t.countWaited) {
 			lost += before
-			ended++
 			delete(t.known, m.pid)
 			m.close()
-			t.members = append(t.members[:i], t.members[i+1:]...)
 			continue
 		}
+		left = append(left, m)
 		absorbed += m.waited - waited
 		sum.cpu += m.own + m.waited
 		sum.rssBytes += m.rssBytes
@@ -99,11 +101,13 @@ func (t *tree) read() (usage, bool) {
 		sum.openFDs += fds
 		sum.fdsKnown = sum.fdsKnown && ok
 	}
-	// A parent's times for its children are cut to ticks, twice; less than that missing is rounding.
-	if missing := lost - absorbed; missing > time.Duration(2*ended)*userTick {
+	t.members = left
+	// A parent's user and system time for its children are each cut to ticks: so much missing is rounding.
+	if missing := t.owed - absorbed; missing > 2*userTick {
 		t.dead += missing
 	}
-	t.cpu = max(t.cpu, sum.cpu+t.dead)
+	t.owed = max(0, lost-max(0, absorbed-t.owed))
+	t.cpu = max(t.cpu, sum.cpu+t.owed+t.dead)
 	sum.cpu = t.cpu
 	return sum, len(t.members) > 0
 }
