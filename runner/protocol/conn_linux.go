@@ -1,0 +1,95 @@
+package protocol
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// receiver reads a socket by recvmsg, which hands out the kernel's stamp of the last byte: SO_TIMESTAMPNS_NEW, two
+// 64-bit numbers, seconds and nanoseconds, on every architecture (since Linux 5.1: linux/time_types.h).
+type receiver struct {
+	raw    syscall.RawConn
+	remote net.Addr
+
+	mu         sync.Mutex
+	receive    func(fd uintptr) bool // r.recvmsg, bound once: a closure a read would be garbage for each token
+	p          []byte
+	control    [64]byte
+	n          int
+	controlled int
+	err        error
+}
+
+// newReceiver asks the kernel for stamps; nil where it has none to give.
+func newReceiver(c net.Conn) *receiver {
+	socket, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	var refused error
+	err = raw.Control(func(fd uintptr) {
+		refused = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1)
+	})
+	if err != nil || refused != nil {
+		return nil
+	}
+	r := &receiver{raw: raw, remote: c.RemoteAddr()}
+	r.receive = r.recvmsg
+	return r
+}
+
+// read is net.Conn's Read, and the stamp of the last byte read in ns since the Unix epoch; 0: the kernel gave none.
+func (r *receiver) read(p []byte) (n int, stamp int64, err error) {
+	if len(p) == 0 {
+		return 0, 0, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.p = p
+	err = r.raw.Read(r.receive)
+	r.p = nil
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case r.err != nil:
+		return 0, 0, &net.OpError{Op: "read", Net: "tcp", Addr: r.remote, Err: os.NewSyscallError("recvmsg", r.err)}
+	case r.n == 0:
+		return 0, 0, io.EOF
+	}
+	return r.n, r.stamp(), nil
+}
+
+// recvmsg tells whether it is done; the poller calls it again when the socket can be read.
+func (r *receiver) recvmsg(fd uintptr) bool {
+	for {
+		r.n, r.controlled, _, _, r.err = unix.Recvmsg(int(fd), r.p, r.control[:], 0)
+		if r.err != unix.EINTR {
+			return r.err != unix.EAGAIN
+		}
+	}
+}
+
+func (r *receiver) stamp() int64 {
+	for rest := r.control[:r.controlled]; len(rest) >= unix.SizeofCmsghdr; {
+		header, data, next, err := unix.ParseOneSocketControlMessage(rest)
+		if err != nil {
+			return 0
+		}
+		if header.Level == unix.SOL_SOCKET && header.Type == unix.SO_TIMESTAMPNS_NEW && len(data) >= 16 {
+			seconds := int64(binary.NativeEndian.Uint64(data))
+			return seconds*1e9 + int64(binary.NativeEndian.Uint64(data[8:]))
+		}
+		rest = next
+	}
+	return 0
+}

@@ -1,0 +1,15 @@
+//go:build !linux
+
+package protocol
+
+import (
+	"errors"
+	"net"
+)
+
+// receiver would read the kernel's stamps; only Linux gives them.
+type receiver struct{}
+
+func newReceiver(net.Conn) *receiver { return nil }
+
+func (*receiver) read([]byte) (n int, stamp int64, err error) { return 0, 0, errors.ErrUnsupported }
