@@ -104,9 +104,15 @@ func Of[T any]() Table {
 	panic(fmt.Sprintf("tables: no table has rows of type %v", reflect.TypeFor[T]()))
 }
 
+// ColumnName is the name of the column that a field's tag tells.
+func ColumnName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("col"), ",")
+	return name
+}
+
 func columnOf(f reflect.StructField) Column {
-	name, options, _ := strings.Cut(f.Tag.Get("col"), ",")
-	c := Column{Name: name, SQLType: sqlType(f.Type)}
+	_, options, _ := strings.Cut(f.Tag.Get("col"), ",")
+	c := Column{Name: ColumnName(f), SQLType: sqlType(f.Type)}
 	for o := range strings.SplitSeq(options, ",") {
 		switch o {
 		case "null":

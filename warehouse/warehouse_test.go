@@ -1,0 +1,185 @@
+package warehouse
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/llmscen/llmscen/warehouse/tables"
+)
+
+// trialRow is a trial that is worth writing down.
+func trialRow(id string) tables.Trial {
+	return tables.Trial{
+		TrialID: id, Run: "capacity", Cell: map[string]string{"model": "8b", "rate": "5"}, CellNumbers: map[string]float64{"rate": 5},
+		Labels: map[string]string{"branch": "main"}, Repetition: 1, Seed: 7, Runtime: "runtime.llama", Engine: "simulated", Protocol: "openai",
+		Replicas: 1, ClientWorkers: 1, PromptSet: "prompt_set.p", Load: "load.l", LoadShape: "constant_rate",
+		StartedAt: second, MeasureFrom: second, MeasureUntil: 11 * second, EndedAt: 12 * second, Status: tables.StatusCompleted,
+		RuntimeArgs: []string{"--ctx", "2048"}, Fingerprint: `{"cores":2}`, CPUsAllocated: 1.5,
+		PricePerHour: tables.Some(0.5), PriceCurrency: "USD", KneeRatePerSecond: tables.Some(4.0),
+	}
+}
+
+const second = tables.Instant(1e9)
+
+// request is the i-th request of a trial: due at i seconds, first token 100 ms later, then nine more every 10 ms.
+func request(trialID string, i int) tables.Request {
+	due := tables.Instant(i+1) * second
+	deltas := make([]int32, 10)
+	for k := range deltas[1:] {
+		deltas[k+1] = 10_000
+	}
+	return tables.Request{
+		TrialID: trialID, Seq: int64(i), Final: true, TargetID: "t0", PromptID: int64(i % 3), Phase: tables.PhaseMeasure,
+		IntendedAt: due, DispatchedAt: due + 1e6, WroteAt: due + 2e6, HeadersAt: due + 3e6, FirstChunkAt: due + 1e8,
+		FirstTokenAt: due + 1e8, FirstAnswerTokenAt: due + 1e8, LastTokenAt: due + 1.9e8, DoneAt: due + 2e8,
+		TokenDeltaUS: deltas, PromptTokens: tables.Some(int32(20)), OutputTokens: tables.Some(int32(10)), TokenSource: tables.TokensFromUsage,
+		FinishReason: "stop", RequestBytes: 300, ResponseBytes: 2000, HTTPStatus: 200, PromptSHA256: fmt.Sprintf("%064x", i),
+	}
+}
+
+// openTest gives an empty warehouse.
+func openTest(t testing.TB) *Warehouse {
+	w, err := Open(filepath.Join(t.TempDir(), "results"))
+	must(t, err)
+	return w
+}
+
+// fill writes one apply of that ID with the trials, n requests each, and two resource series.
+func fill(t testing.TB, w *Warehouse, id string, n int, trials ...tables.Trial) {
+	a, err := w.Begin(Apply{ID: id, Scenario: "chat", SHA256: "abc", BegunAt: second})
+	must(t, err)
+	must(t, a.WriteEvents([]tables.Event{{At: second, Kind: "apply_begun", Message: "begun"}}))
+	for _, row := range trials {
+		tw, err := a.Trial(row)
+		must(t, err)
+		var rows []tables.Request
+		for i := range n {
+			rows = append(rows, request(row.TrialID, i))
+		}
+		must(t, tw.WriteRequests(rows))
+		must(t, tw.WriteTargets([]tables.Target{{TrialID: row.TrialID, TargetID: "t0", URL: "http://127.0.0.1:1"}}))
+		must(t, tw.WriteSeries([]tables.Series{
+			{TrialID: row.TrialID, SeriesID: 1, Collector: "procfs", Target: "runtime", TargetID: "t0", Name: "cpu_cores", Unit: "cores"},
+			{TrialID: row.TrialID, SeriesID: 2, Collector: "procfs", Target: "runtime", TargetID: "t0", Name: "network_receive_bytes_total", Unit: "bytes"},
+		}))
+		var samples []tables.Sample
+		for i := range 10 * (n + 2) {
+			at := second + tables.Instant(i)*1e8
+			samples = append(samples,
+				tables.Sample{TrialID: row.TrialID, SeriesID: 1, At: at, Value: 0.5},
+				tables.Sample{TrialID: row.TrialID, SeriesID: 2, At: at, Value: float64(100 * i)})
+		}
+		must(t, tw.WriteSamples(samples))
+		must(t, tw.WriteStages([]tables.Stage{{TrialID: row.TrialID, Kind: "constant", FromAt: row.MeasureFrom, UntilAt: row.MeasureUntil}}))
+		must(t, tw.Seal(t.Context(), row, func(ctx context.Context, db *sql.DB, row tables.Trial) (Conclusion, error) {
+			row.Validity = tables.Valid
+			return Conclusion{Trial: row, Summaries: []tables.Summary{
+				{TrialID: row.TrialID, Metric: "ttft", Stat: "p50", Value: tables.Some(1e8), Unit: "ns", N: int64(n), Method: "order statistics"},
+			}}, nil
+		}))
+	}
+	must(t, a.Finish())
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openDB(t testing.TB, w *Warehouse) *sql.DB {
+	t.Helper()
+	db, err := w.DB(t.Context())
+	must(t, err)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func TestWhatWasWrittenIsReadBack(t *testing.T) {
+	w := openTest(t)
+	trial := trialRow(`capacity[model="8b",rate=5]#1`)
+	fill(t, w, "a1", 20, trial)
+	db := openDB(t, w)
+
+	requests, err := Rows[tables.Request](t.Context(), db, "SELECT * FROM requests ORDER BY seq")
+	must(t, err)
+	if len(requests) != 20 {
+		t.Fatalf("%d requests, want 20", len(requests))
+	}
+	for i, r := range requests {
+		if want := request(trial.TrialID, i); !reflect.DeepEqual(r, want) {
+			t.Fatalf("request %d is\n%+v, want\n%+v", i, r, want)
+		}
+	}
+	trials, err := Rows[tables.Trial](t.Context(), db, "SELECT * FROM trials")
+	must(t, err)
+	trial.Validity = tables.Valid
+	if len(trials) != 1 || !reflect.DeepEqual(trials[0], trial) {
+		t.Fatalf("trials are\n%+v, want\n%+v", trials, trial)
+	}
+	stages, err := Rows[tables.Stage](t.Context(), db, "SELECT * FROM stages")
+	must(t, err)
+	if len(stages) != 1 || stages[0].Kind != "constant" {
+		t.Fatalf("stages are %+v: without a conclusion's, the spooled ones stand", stages)
+	}
+	if exists(filepath.Join(w.Path(), "spool")) {
+		t.Error("the spool is still there after the seal")
+	}
+}
+
+func TestAnEmptyWarehouseHasEveryTableWithItsColumns(t *testing.T) {
+	db := openDB(t, openTest(t))
+	for _, table := range tables.All() {
+		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+ident(table.Name))
+		must(t, err)
+		types, err := rows.ColumnTypes()
+		must(t, err)
+		columns := append(append([]tables.Column(nil), tables.Keys...), table.Columns...)
+		if len(types) != len(columns) {
+			t.Errorf("%s has %d columns, want %d", table.Name, len(types), len(columns))
+		}
+		for i, c := range columns {
+			if types[i].Name() != c.Name {
+				t.Errorf("%s: column %d is %s, want %s", table.Name, i, types[i].Name(), c.Name)
+			}
+		}
+		if rows.Next() {
+			t.Errorf("%s has a row", table.Name)
+		}
+		must(t, rows.Close())
+	}
+}
+
+func TestViewsWorkFromTheFileThatLiesInTheWarehouse(t *testing.T) {
+	w := openTest(t)
+	fill(t, w, "a1", 3, trialRow("capacity#1"))
+	text, err := os.ReadFile(filepath.Join(w.Path(), "views.sql"))
+	must(t, err)
+	count := func(views string) (n int) {
+		db, err := openViews(t.Context(), views)
+		must(t, err)
+		defer db.Close()
+		must(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM latencies").Scan(&n))
+		return n
+	}
+	// A variable belongs to a connection: the pool must keep to one.
+	if n := count(string(text)); n != 3 {
+		t.Errorf("%d rows where it was written, want 3", n)
+	}
+	moved := filepath.Join(t.TempDir(), "moved")
+	must(t, os.Rename(w.Path(), moved))
+	t.Chdir(moved)
+	if n := count(string(text)); n != 3 {
+		t.Errorf("%d rows from within the moved folder, want 3", n)
+	}
+	t.Chdir(t.TempDir())
+	if n := count("SET VARIABLE llmscen_warehouse = " + quote(moved) + ";" + string(text)); n != 3 {
+		t.Errorf("%d rows of the folder that the variable names, want 3", n)
+	}
+}
