@@ -30,7 +30,8 @@ type Turn struct {
 	PromptID int64
 	Session  string
 	Turn     int32
-	// Answer is the text of the answer before, in a conversation.
+	// Before is what the turn before asked, whole, and Answer the text of its answer; in a conversation.
+	Before []Message
 	Answer string
 }
 
@@ -48,7 +49,8 @@ type Prompt struct {
 	// OutputTokens limits the answer; 0: the server's own limit.
 	OutputTokens int32
 	SHA256       string
-	ThinkTime    time.Duration
+	// ThinkTime is from the answer's end to the session's next turn.
+	ThinkTime time.Duration
 	// HasNext: the session has a turn after this one.
 	HasNext bool
 }
@@ -66,6 +68,7 @@ type Request struct {
 }
 
 // Timeline is when things happened to one attempt: instants in ns since the Unix epoch, 0 for what did not happen.
+// The load itself notes DispatchedAt, before it calls the client, and DoneAt where the client did not.
 // It is reused: Reset keeps the slices.
 type Timeline struct {
 	DispatchedAt, ConnectStartAt, ConnectedAt, WroteAt, HeadersAt, DoneAt tables.Instant
