@@ -57,12 +57,15 @@ type Kind int8
 const (
 	Answer Kind = iota
 	Reasoning
+	// Begun carries no text: the prompt has left the queue and is worked on. An engine may emit it once, before all else.
+	Begun
 )
 
-// Chunk is a piece of an answer. Fault is what the server does to the stream instead of, or after, writing it.
+// Chunk is a piece of an answer. Fault is what the server does to the stream instead of writing it: text and tokens of
+// such a chunk are not sent.
 type Chunk struct {
 	Text   string
-	Tokens int // at least 1
+	Tokens int // at least 1; 0 with Begun and with a fault
 	Kind   Kind
 	Fault  Fault
 }
