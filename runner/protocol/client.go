@@ -132,6 +132,9 @@ func (g guard) base(text string) (*url.URL, error) {
 			return nil, err
 		}
 	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
 	return u, nil
 }
 

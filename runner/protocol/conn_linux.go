@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,13 +18,14 @@ type receiver struct {
 	raw    syscall.RawConn
 	remote net.Addr
 
-	mu         sync.Mutex
-	receive    func(fd uintptr) bool // r.recvmsg, bound once: a closure a read would be garbage for each token
-	p          []byte
-	control    [64]byte
-	n          int
-	controlled int
-	err        error
+	mu      sync.Mutex
+	receive func(fd uintptr) bool // r.recvmsg, bound once: a closure a read would be garbage for each token
+	p       []byte
+	control [64]byte
+	part    unix.Iovec
+	message unix.Msghdr
+	n       int
+	err     error
 }
 
 // newReceiver asks the kernel for stamps; nil where it has none to give.
@@ -57,7 +59,7 @@ func (r *receiver) read(p []byte) (n int, stamp int64, err error) {
 	defer r.mu.Unlock()
 	r.p = p
 	err = r.raw.Read(r.receive)
-	r.p = nil
+	r.p, r.part, r.message.Iov = nil, unix.Iovec{}, nil
 	switch {
 	case err != nil:
 		return 0, 0, err
@@ -69,18 +71,32 @@ func (r *receiver) read(p []byte) (n int, stamp int64, err error) {
 	return r.n, r.stamp(), nil
 }
 
-// recvmsg tells whether it is done; the poller calls it again when the socket can be read.
+// recvmsg tells whether it is done; the poller calls it again when the socket can be read. It makes the call itself:
+// unix.Recvmsg allocates room for a sender's address at each.
 func (r *receiver) recvmsg(fd uintptr) bool {
+	r.part.Base = &r.p[0]
+	r.part.SetLen(len(r.p))
+	r.message = unix.Msghdr{Iov: &r.part, Control: &r.control[0]}
+	r.message.SetIovlen(1)
 	for {
-		r.n, r.controlled, _, _, r.err = unix.Recvmsg(int(fd), r.p, r.control[:], 0)
-		if r.err != unix.EINTR {
-			return r.err != unix.EAGAIN
+		r.message.SetControllen(len(r.control))
+		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&r.message)), 0)
+		switch errno {
+		case 0:
+			r.n, r.err = int(n), nil
+			return true
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			r.n, r.err = 0, errno
+			return true
 		}
 	}
 }
 
 func (r *receiver) stamp() int64 {
-	for rest := r.control[:r.controlled]; len(rest) >= unix.SizeofCmsghdr; {
+	for rest := r.control[:r.message.Controllen]; len(rest) >= unix.SizeofCmsghdr; {
 		header, data, next, err := unix.ParseOneSocketControlMessage(rest)
 		if err != nil {
 			return 0

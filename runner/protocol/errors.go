@@ -178,7 +178,11 @@ func classify(ctx context.Context, err error, p progress) *fault {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err // its text repeats the method and the URL
 	}
-	return &fault{kindOf(err, p), err.Error()}
+	f := &fault{kindOf(err, p), err.Error()}
+	if f.kind == tables.ErrReset && !p.headers && (errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)) {
+		f.text = "the connection was closed before an answer came"
+	}
+	return f
 }
 
 func byCause(cause error, p progress) *fault {

@@ -71,7 +71,9 @@ func (f *ollama) body(r load.Request) []byte {
 	return w.Bytes()
 }
 
-func (f *ollama) decoder() decoder { return ollamaDecoder{} }
+func (f *ollama) decoder() decoder {
+	return &ollamaDecoder{fast: template{stamp: `"created_at":"`}} // which differs from line to line
+}
 
 type ollamaFrame struct {
 	Message struct {
@@ -92,21 +94,60 @@ type ollamaFrame struct {
 	EvalDuration       *int64 `json:"eval_duration"`
 }
 
-type ollamaDecoder struct{}
+type ollamaDecoder struct{ fast template }
 
-func (ollamaDecoder) frame(data []byte, r *reading) error {
-	var f ollamaFrame
-	if json.Unmarshal(data, &f) != nil {
-		return garbled(data)
+func (d *ollamaDecoder) frame(data []byte, r *reading) error {
+	if text := d.fast.match(data); text != nil {
+		r.token(text, 1, tables.ChunkAnswer)
+		return nil
+	}
+	f, err := decodeOllama(data)
+	if err != nil {
+		return err
+	}
+	f.into(r)
+	if text := f.onlyText(); text != "" {
+		d.fast.learn(data, text, ollamaText)
+	}
+	return nil
+}
+
+func (d *ollamaDecoder) document(data []byte, r *reading) error { return d.frame(data, r) }
+
+func decodeOllama(data []byte) (*ollamaFrame, error) {
+	f := new(ollamaFrame)
+	if json.Unmarshal(data, f) != nil {
+		return nil, garbled(data)
 	}
 	if isSet(f.Error) {
-		return inStream(data)
+		return nil, inStream(data)
 	}
+	return f, nil
+}
+
+// ollamaText is a line's text where that is all it says; else "".
+func ollamaText(data []byte) string {
+	f, err := decodeOllama(data)
+	if err != nil {
+		return ""
+	}
+	return f.onlyText()
+}
+
+func (f *ollamaFrame) onlyText() string {
+	text, kind, ok := f.says()
+	if !ok || kind != tables.ChunkAnswer || f.Done || f.EvalCount != 0 {
+		return ""
+	}
+	return text
+}
+
+func (f *ollamaFrame) into(r *reading) {
 	if text, kind, ok := f.says(); ok {
 		r.token([]byte(text), r.tokensIn(f.EvalCount), kind)
 	}
 	if !f.Done {
-		return nil
+		return
 	}
 	r.complete, r.ended, r.finish = true, true, f.DoneReason
 	// A prompt that the cache held may have no count: that is not known, not 0.
@@ -117,10 +158,7 @@ func (ollamaDecoder) frame(data []byte, r *reading) error {
 		decode:  nanoseconds(f.EvalDuration),
 		load:    nanoseconds(f.LoadDuration),
 	}
-	return nil
 }
-
-func (d ollamaDecoder) document(data []byte, r *reading) error { return d.frame(data, r) }
 
 func (f *ollamaFrame) says() (text string, kind tables.ChunkKind, ok bool) {
 	switch {
