@@ -54,7 +54,7 @@ type Judgement struct {
 }
 
 // Judge computes the figures of one trial, holds them against its objectives, and says whether they may be believed.
-// The tables requests, schedules, series and samples of db hold that trial and no other.
+// db has the warehouse's views; its tables requests, schedules, series and samples hold that trial and no other.
 func Judge(ctx context.Context, db *sql.DB, e Evidence) (Judgement, error) {
 	conn, err := db.Conn(ctx) // temporary tables belong to a connection
 	if err != nil {
@@ -207,4 +207,18 @@ func (c *court) scopeOf(st tables.Stage) *scope {
 		}
 	}
 	return nil
+}
+
+// JudgeWith is Judge as a trial's seal calls it; the row that is sealed stands in for the evidence's trial.
+func JudgeWith(e Evidence) JudgeFunc {
+	return func(ctx context.Context, db *sql.DB, row tables.Trial) (Conclusion, error) {
+		e.Trial = row
+		j, err := Judge(ctx, db, e)
+		if err != nil {
+			return Conclusion{}, err
+		}
+		row.Validity, row.SLO, row.BindingObjective = j.Validity, j.SLO, j.BindingObjective
+		row.ValidityReasons = append(j.Reasons, row.ValidityReasons...)
+		return Conclusion{Trial: row, Stages: j.Stages, Verdicts: j.Verdicts, Summaries: j.Summaries}, nil
+	}
 }

@@ -5,23 +5,22 @@ create or replace temp table judged as
 select * exclude (token_delta_us, token_counts), ok and coalesce({{good}}, false) as good
 from (
     select
-        stage, seq, intended_at, dispatched_at, done_at, error_kind, token_delta_us, token_counts,
-        error_kind is null as ok,
-        case when ok then (first_token_at - intended_at) / 1e9 end as ttft,
-        case when ok then (first_token_at - dispatched_at) / 1e9 end as ttft_sent,
-        case when ok then (done_at - intended_at) / 1e9 end as end_to_end,
-        case when ok and output_tokens > 1 then (last_token_at - first_token_at) / 1e9 / (output_tokens - 1) end as tpot,
-        case when ok and done_at > intended_at then output_tokens / ((done_at - intended_at) / 1e9) end as output_tokens_per_second,
-        (dispatched_at - intended_at) / 1e9 as schedule_lag,
-        case when ok then server_queue_ns / 1e9 end as server_queue,
-        case when ok then server_prefill_ns / 1e9 end as server_prefill,
-        case when ok then server_decode_ns / 1e9 end as server_decode,
-        case when ok then prompt_tokens::double end as prompt_tokens,
-        case when ok then output_tokens::double end as output_tokens,
-        cached_prompt_tokens, prompt_truncated, kernel_timestamps, coalesced_chunks,
-        coalesce(len(token_delta_us), 0) as chunks
-    from requests
-    where final and phase = 'measure' and error_kind is distinct from 'cancelled_by_run'
+        l.stage, l.seq, l.intended_at, l.dispatched_at, l.done_at, l.error_kind, l.ok, r.token_delta_us, r.token_counts,
+        case when l.ok then l.ttft_ns / 1e9 end as ttft,
+        case when l.ok then l.ttft_sent_ns / 1e9 end as ttft_sent,
+        case when l.ok then l.e2e_ns / 1e9 end as end_to_end,
+        case when l.ok then l.tpot_ns / 1e9 end as tpot,
+        case when l.ok then l.output_tokens_per_second end as output_tokens_per_second,
+        l.lag_ns / 1e9 as schedule_lag,
+        case when l.ok then l.server_queue_ns / 1e9 end as server_queue,
+        case when l.ok then l.server_prefill_ns / 1e9 end as server_prefill,
+        case when l.ok then l.server_decode_ns / 1e9 end as server_decode,
+        case when l.ok then l.prompt_tokens::double end as prompt_tokens,
+        case when l.ok then l.output_tokens::double end as output_tokens,
+        l.cached_prompt_tokens, r.prompt_truncated, l.kernel_timestamps, l.coalesced_chunks,
+        coalesce(l.chunks, 0) as chunks
+    from latencies l join requests r using (trial_id, seq, attempt)
+    where l.phase = 'measure' and l.counted
 );
 
 -- One row per token after the first of a success: the time since the token before. A chunk of n tokens counts as n

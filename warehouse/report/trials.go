@@ -58,7 +58,7 @@ var figures = slices.Concat([]figure{
 	ttftP50, ttftP99, totalP50, totalP99,
 	fig("tpot", "p50", "tpot_p50_seconds", "TPOT\np50", Seconds, true, "Time per output token after the first, of a request; the median over successes."),
 	fig("inter_token", "p99", "inter_token_p99_seconds", "gap\np99", Seconds, true, "Time from a token to the next; the 99th percentile over all tokens of successes."),
-	fig("output_tokens_per_second", "p50", "output_tokens_per_second_p50", "tok/s\neach", PerSecond, false, "Output tokens of a request by its total time; the median over successes."),
+	fig("output_tokens_per_second", "p50", "output_tokens_per_second_p50", "tok/s\neach", PerSecond, false, "Output tokens of a request by the time from its sending to the end of its answer; the median over successes."),
 	fig("output_tokens_per_second", "system", "output_tokens_per_second_system", "tok/s\nall", PerSecond, false, "Output tokens of all requests that arrived within the measured window, by its length."),
 	fig("errors", "ratio", "error_ratio", "failed", Ratio, false, "Share of the requests that failed, those that could not be sent for full slots included."),
 	fig("goodput", "ratio", "goodput_ratio", "good", Ratio, true, "Share of the requests that succeeded with every latency within its objective's limit."),
