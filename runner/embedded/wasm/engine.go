@@ -112,6 +112,10 @@ func load(ctx context.Context, o Options, name string, r io.ReaderAt, size int64
 	if err != nil {
 		return nil, err
 	}
+	weights, err := shape.findWeights(file)
+	if err != nil {
+		return nil, err
+	}
 	digest := sha256.New()
 	if _, err := io.Copy(digest, io.NewSectionReader(r, 0, size)); err != nil {
 		return nil, fmt.Errorf("reading the model: %w", err)
@@ -121,7 +125,7 @@ func load(ctx context.Context, o Options, name string, r io.ReaderAt, size int64
 		return nil, err
 	}
 	o.Progress(fmt.Sprintf("loading %s, %d MB", name, size/1e6))
-	if err := g.loadWeights(ctx, file, r); err != nil {
+	if err := g.loadWeights(ctx, weights, r); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
 	return &Engine{
@@ -183,7 +187,10 @@ func (e *Engine) Generate(ctx context.Context, p embedded.Prompt, emit func(embe
 	if err := e.write(ctx, r, emit); err != nil {
 		return embedded.Result{}, err
 	}
-	return r.result(), r.err
+	if r.err != nil {
+		return embedded.Result{}, r.err
+	}
+	return r.result(), nil
 }
 
 // write emits the tokens of a request as they are made.

@@ -30,12 +30,13 @@ type entry struct {
 
 // guest is a running instance of guest/gemma.c. It is used by one goroutine at a time.
 type guest struct {
-	shape   shape
-	runtime wazero.Runtime
-	module  api.Module
-	run     api.Function
-	input   uint32 // address of the batch
-	logits  []float32
+	shape       shape
+	memoryBytes int64 // its limit
+	runtime     wazero.Runtime
+	module      api.Module
+	run         api.Function
+	input       uint32 // address of the batch
+	logits      []float32
 }
 
 // newGuest compiles the guest and takes its memory.
@@ -45,7 +46,7 @@ func newGuest(ctx context.Context, s shape, o Options) (*guest, error) {
 		return nil, fmt.Errorf("%d bytes of memory are less than one page of %d", o.MemoryBytes, pageBytes)
 	}
 	config := wazero.NewRuntimeConfig().WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(pages)
-	g := &guest{shape: s, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	g := &guest{shape: s, memoryBytes: o.MemoryBytes, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	if err := g.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the guest: %w", err), g.close())
 	}
@@ -70,7 +71,8 @@ func (g *guest) start(ctx context.Context) (err error) {
 		return err
 	}
 	if short[0] != 0 {
-		return fmt.Errorf("%d requests of %d tokens and the weights don't fit into its memory", s.slots, s.context)
+		return fmt.Errorf("the weights and %d contexts of %d tokens don't fit into its %d MiB of memory",
+			s.slots, s.context, g.memoryBytes>>20)
 	}
 	at, err := g.module.ExportedFunction("input").Call(ctx)
 	if err != nil {

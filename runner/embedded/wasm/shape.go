@@ -27,6 +27,7 @@ const (
 	prefillTokens = 32
 	mostLayers    = 256
 	mostTokens    = 1 << 20 // of the context, and of the vocabulary
+	mostParallel  = 1 << 10
 	// defaultLocalRopeBase is what llama.cpp takes where gemma3.rope.freq_base_swa is missing.
 	defaultLocalRopeBase = 10000
 )
@@ -77,8 +78,11 @@ func newShape(f *gguf.File, vocab int, o Options) (shape, error) {
 	if s.context > own {
 		return shape{}, fmt.Errorf("a context of %d tokens is asked for, but the model was made for %d", s.context, own)
 	}
-	if s.context > mostTokens || s.vocab > mostTokens || s.slots > mostTokens {
-		return shape{}, fmt.Errorf("a context of %d tokens for %d requests is too large", s.context, s.slots)
+	if s.context > mostTokens || s.slots > mostParallel {
+		return shape{}, fmt.Errorf("at most %d requests of %d tokens are possible", mostParallel, mostTokens)
+	}
+	if s.vocab > mostTokens {
+		return shape{}, fmt.Errorf("the model has %d tokens; at most %d are possible", s.vocab, mostTokens)
 	}
 	return s, nil
 }

@@ -36,78 +36,98 @@ const (
 	postFFWNorm
 )
 
-// wanted is a tensor that the guest needs: its place there, and what it must look like. rows 0: a vector.
-type wanted struct {
+// weight is a tensor that the guest needs: its place there, what it must look like, and where it is in the file.
+type weight struct {
 	which, layer int
-	name         string
+	name         string // as llama.cpp names it
 	columns      int
-	rows         int
+	rows         int // 0: a vector
+	tensor       gguf.Tensor
 }
 
-// tensors lists what a model of this shape consists of, with the names that llama.cpp gives.
-func (s shape) tensors() []wanted {
-	q, kv := s.heads*s.headDim, s.kvHeads*s.headDim
-	list := []wanted{
-		{tokenEmbd, 0, "token_embd.weight", s.dim, s.vocab},
-		{outputNorm, 0, "output_norm.weight", s.dim, 0},
+// numbers is how many the guest keeps.
+func (w weight) numbers() int {
+	if w.rows == 0 {
+		return w.columns
 	}
+	return roundUp(w.rows, tileRows) * w.columns
+}
+
+// weights lists what a model of this shape consists of.
+func (s shape) weights() []weight {
+	q, kv := s.heads*s.headDim, s.kvHeads*s.headDim
+	var list []weight
+	add := func(which, layer int, name string, columns, rows int) {
+		list = append(list, weight{which: which, layer: layer, name: name + ".weight", columns: columns, rows: rows})
+	}
+	add(tokenEmbd, 0, "token_embd", s.dim, s.vocab)
+	add(outputNorm, 0, "output_norm", s.dim, 0)
 	if !s.tied {
-		list = append(list, wanted{output, 0, "output.weight", s.dim, s.vocab})
+		add(output, 0, "output", s.dim, s.vocab)
 	}
 	for l := range s.layers {
-		for _, w := range []wanted{
-			{attnNorm, l, "attn_norm", s.dim, 0},
-			{attnQ, l, "attn_q", s.dim, q},
-			{attnK, l, "attn_k", s.dim, kv},
-			{attnV, l, "attn_v", s.dim, kv},
-			{attnQNorm, l, "attn_q_norm", s.headDim, 0},
-			{attnKNorm, l, "attn_k_norm", s.headDim, 0},
-			{attnOutput, l, "attn_output", q, s.dim},
-			{postAttentionNorm, l, "post_attention_norm", s.dim, 0},
-			{ffnNorm, l, "ffn_norm", s.dim, 0},
-			{ffnGate, l, "ffn_gate", s.dim, s.ff},
-			{ffnUp, l, "ffn_up", s.dim, s.ff},
-			{ffnDown, l, "ffn_down", s.ff, s.dim},
-			{postFFWNorm, l, "post_ffw_norm", s.dim, 0},
-		} {
-			w.name = fmt.Sprintf("blk.%d.%s.weight", l, w.name)
-			list = append(list, w)
-		}
+		block := fmt.Sprintf("blk.%d.", l)
+		add(attnNorm, l, block+"attn_norm", s.dim, 0)
+		add(attnQ, l, block+"attn_q", s.dim, q)
+		add(attnK, l, block+"attn_k", s.dim, kv)
+		add(attnV, l, block+"attn_v", s.dim, kv)
+		add(attnQNorm, l, block+"attn_q_norm", s.headDim, 0)
+		add(attnKNorm, l, block+"attn_k_norm", s.headDim, 0)
+		add(attnOutput, l, block+"attn_output", q, s.dim)
+		add(postAttentionNorm, l, block+"post_attention_norm", s.dim, 0)
+		add(ffnNorm, l, block+"ffn_norm", s.dim, 0)
+		add(ffnGate, l, block+"ffn_gate", s.dim, s.ff)
+		add(ffnUp, l, block+"ffn_up", s.dim, s.ff)
+		add(ffnDown, l, block+"ffn_down", s.ff, s.dim)
+		add(postFFWNorm, l, block+"post_ffw_norm", s.dim, 0)
 	}
 	return list
 }
 
-// loadWeights writes the tensors of a file into the guest's memory.
-func (g *guest) loadWeights(ctx context.Context, file *gguf.File, r io.ReaderAt) error {
+// findWeights finds the tensors in a file and checks that they can be read and have the shape of the model.
+func (s shape) findWeights(file *gguf.File) ([]weight, error) {
 	byName := make(map[string]gguf.Tensor, len(file.Tensors))
 	for _, t := range file.Tensors {
 		byName[t.Name] = t
 	}
-	for _, w := range g.shape.tensors() {
+	list := s.weights()
+	for i := range list {
+		w := &list[i]
 		t, ok := byName[w.name]
 		if !ok {
-			return fmt.Errorf("the model has no tensor %q", w.name)
+			return nil, fmt.Errorf("the model has no tensor %q", w.name)
 		}
 		want := []int64{int64(w.columns), int64(w.rows)}
 		if w.rows == 0 {
 			want = want[:1]
 		}
 		if !slices.Equal(t.Shape, want) {
-			return fmt.Errorf("the tensor %q has the shape %v; it should have %v", w.name, t.Shape, want)
+			return nil, fmt.Errorf("the tensor %q has the shape %v; it should have %v", w.name, t.Shape, want)
 		}
-		to, err := g.weights(ctx, w.which, w.layer, roundUp(max(w.rows, 1), min(max(w.rows, 1), tileRows))*w.columns)
+		if !t.Type.Decodable() {
+			return nil, fmt.Errorf("the tensor %q is stored as %v; only F32, F16, BF16 and Q8_0 can be read", w.name, t.Type)
+		}
+		w.tensor = t
+	}
+	return list, nil
+}
+
+// loadWeights writes tensors into the guest's memory.
+func (g *guest) loadWeights(ctx context.Context, list []weight, r io.ReaderAt) error {
+	for _, w := range list {
+		to, err := g.place(ctx, w.which, w.layer, w.numbers())
 		if err != nil {
 			return err
 		}
-		if err := copyTensor(ctx, to, t, w, r); err != nil {
+		if err := w.copy(ctx, to, r); err != nil {
 			return fmt.Errorf("reading the tensor %q: %w", w.name, err)
 		}
 	}
 	return g.loadRope(ctx)
 }
 
-// weights is the guest's memory of n numbers.
-func (g *guest) weights(ctx context.Context, which, layer, n int) ([]byte, error) {
+// place is the guest's memory for n numbers.
+func (g *guest) place(ctx context.Context, which, layer, n int) ([]byte, error) {
 	at, err := g.module.ExportedFunction("weights").Call(ctx, uint64(which), uint64(layer))
 	if err != nil {
 		return nil, fmt.Errorf("asking the guest for a place: %w", err)
@@ -119,32 +139,36 @@ func (g *guest) weights(ctx context.Context, which, layer, n int) ([]byte, error
 	return to, nil
 }
 
-// copyTensor writes a tensor as 32-bit floats; a matrix in tiles.
-func copyTensor(ctx context.Context, to []byte, t gguf.Tensor, w wanted, r io.ReaderAt) error {
-	rows := max(w.rows, 1)
-	rowBytes, err := t.Type.RowBytes(int64(w.columns))
+// copy writes the tensor as 32-bit floats; a matrix in tiles.
+func (w weight) copy(ctx context.Context, to []byte, r io.ReaderAt) error {
+	rowBytes, err := w.tensor.Type.RowBytes(int64(w.columns))
 	if err != nil {
 		return err
 	}
 	var (
-		file    = io.NewSectionReader(r, t.Offset, t.Size)
+		file    = io.NewSectionReader(r, w.tensor.Offset, w.tensor.Size)
 		stored  = make([]byte, tileRows*rowBytes)
 		numbers = make([]float32, tileRows*w.columns)
 	)
-	for row := 0; row < rows; row += tileRows {
+	read := func(rows int) error {
+		from := stored[:int64(rows)*rowBytes]
+		if _, err := io.ReadFull(file, from); err != nil {
+			return err
+		}
+		return gguf.Decode(w.tensor.Type, numbers[:rows*w.columns], from)
+	}
+	if w.rows == 0 {
+		err := read(1)
+		putFloats(to, numbers[:w.columns])
+		return err
+	}
+	for row := 0; row < w.rows; row += tileRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(tileRows, rows-row)
-		if _, err := io.ReadFull(file, stored[:int64(n)*rowBytes]); err != nil {
+		n := min(tileRows, w.rows-row)
+		if err := read(n); err != nil {
 			return err
-		}
-		if err := gguf.Decode(t.Type, numbers[:n*w.columns], stored[:int64(n)*rowBytes]); err != nil {
-			return err
-		}
-		if w.rows == 0 {
-			putFloats(to, numbers[:w.columns])
-			return nil
 		}
 		clear(numbers[n*w.columns:])
 		putTile(to[4*row*w.columns:], numbers, w.columns)
@@ -172,7 +196,7 @@ func putFloats(to []byte, numbers []float32) {
 // see everything.
 func (g *guest) loadRope(ctx context.Context) error {
 	half := g.shape.headDim / 2
-	to, err := g.weights(ctx, rope, 0, 2*g.contextRows()*2*half)
+	to, err := g.place(ctx, rope, 0, 2*g.contextRows()*2*half)
 	if err != nil {
 		return err
 	}

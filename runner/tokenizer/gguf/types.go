@@ -72,6 +72,9 @@ func rowLength(shape []int64) int64 {
 // RowBytes is the size of n numbers that lie together; an error where they don't fill whole blocks.
 func (t Type) RowBytes(n int64) (int64, error) { return t.size([]int64{n}) }
 
+// Decodable says whether Decode reads the type.
+func (t Type) Decodable() bool { return t == F32 || t == F16 || t == BF16 || t == Q8_0 }
+
 // Decode turns the stored form of len(to) numbers into float32. It reads F32, F16, BF16 and Q8_0.
 func Decode(t Type, to []float32, from []byte) error {
 	want, err := t.RowBytes(int64(len(to)))

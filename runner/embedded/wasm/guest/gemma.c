@@ -179,7 +179,7 @@ static void remember(layer *l, entry e, float *qkv, int global) {
 }
 
 // score fills m.scores from `first` to `last` with a head's attention, not yet divided by the sum, which it returns.
-static float score(const float *keys, int first, int last) {
+ALONE static float score(const float *keys, int first, int last) {
     const int hd = m.head_dim;
     f32x4 *scores = (f32x4 *)m.scores, peaks = splat(-1e30f), total = ZERO;
     for (int block = first / 4; block <= last / 4; block++) {
@@ -188,8 +188,8 @@ static float score(const float *keys, int first, int last) {
         for (const f32x4 *end = k + hd; k < end; k += 4, q += 4)
             d = muladd(d, k[3], q[3]), c = muladd(c, k[2], q[2]), b = muladd(b, k[1], q[1]), a = muladd(a, k[0], q[0]);
         v128_t at = wasm_i32x4_add(wasm_i32x4_splat(4 * block), wasm_i32x4_const(0, 1, 2, 3));
-        v128_t seen = wasm_v128_and(wasm_i32x4_ge(at, wasm_i32x4_splat(first)), wasm_i32x4_le(at, wasm_i32x4_splat(last)));
-        scores[block] = wasm_v128_bitselect(add(add(a, b), add(c, d)), splat(-1e30f), seen);
+        v128_t before = wasm_i32x4_lt(at, wasm_i32x4_splat(first)), after = wasm_i32x4_gt(at, wasm_i32x4_splat(last));
+        scores[block] = wasm_v128_bitselect(splat(-1e30f), add(add(a, b), add(c, d)), wasm_v128_or(before, after));
         peaks = wasm_f32x4_pmax(peaks, scores[block]);
     }
     f32x4 peak = splat(largest(peaks));
@@ -201,7 +201,7 @@ static float score(const float *keys, int first, int last) {
 }
 
 // blend is the values from `first` to `last`, weighted with m.scores · scale.
-static void blend(float *to, const float *values, int first, int last, float scale) {
+ALONE static void blend(float *to, const float *values, int first, int last, float scale) {
     const int hd = m.head_dim;
     for (int part = 0; part < hd; part += 16) {
         f32x4 a0 = ZERO, a1 = ZERO, a2 = ZERO, a3 = ZERO, b0 = ZERO, b1 = ZERO, b2 = ZERO, b3 = ZERO;

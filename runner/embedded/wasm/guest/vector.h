@@ -6,6 +6,10 @@
 
 typedef v128_t f32x4;
 
+// ALONE keeps a function from being inlined: the host's compiler keeps the numbers of a small function in registers, but
+// those of a large one on the stack.
+#define ALONE __attribute__((noinline))
+
 #define ZERO wasm_f32x4_const_splat(0)
 
 static inline f32x4 splat(float a) { return wasm_f32x4_splat(a); }
