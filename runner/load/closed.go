@@ -9,7 +9,7 @@ import (
 
 // closedLoop lets users ask, each one request at a time, as many users as the plan has at each moment.
 func (g *generator) closedLoop() {
-	c := &crowd{generator: g, order: newShuffle(g.Prompts, NewRand(g.Plan.seed, "prompts", "users"))}
+	c := &crowd{generator: g, order: NewShuffle(g.Prompts, NewRand(g.Plan.seed, "prompts", "users"))}
 	c.left.Store(c.quota())
 	c.pending.Store(c.quota())
 	c.spent = make(chan struct{})
@@ -40,7 +40,7 @@ func (g *generator) closedLoop() {
 type crowd struct {
 	*generator
 	users []user
-	order shuffle
+	order Shuffle
 
 	left    atomic.Int64  // measured requests that may still begin
 	pending atomic.Int64  // measured requests that have not ended
@@ -128,7 +128,7 @@ func (c *crowd) ask(leave <-chan struct{}) {
 			return
 		}
 		turn := Turn{Seq: c.nextSeq()}
-		turn.PromptID = c.order.at(turn.Seq)
+		turn.PromptID = c.order.At(turn.Seq)
 		if d.prompt.HasNext && answer.ErrorKind == "" {
 			turn.PromptID, turn.Session, turn.Turn = d.PromptID, d.Session, d.Turn.Turn+1
 			turn.Before, turn.Answer = d.prompt.Messages, answer.Output

@@ -301,7 +301,7 @@ func (g *generator) attempt(ctx context.Context, rec *record, d *due) (Answer, e
 		answer.ErrorKind, answer.ErrorText = tables.ErrCancelledByRun, err.Error()
 	}
 	rec.row.DispatchedAt = dispatched
-	fill(&rec.row, t, &answer)
+	Fill(&rec.row, t, &answer)
 	if g.KeepBodies == scenarios.KeepAll || g.KeepBodies == scenarios.KeepErrors && answer.ErrorKind != "" {
 		rec.body = &tables.Body{
 			TrialID: g.TrialID, Seq: d.Seq, Attempt: rec.row.Attempt,

@@ -21,16 +21,17 @@ func streamKey(seed int64, stream ...string) [32]byte {
 	return sha256.Sum256(b)
 }
 
-// shuffle is a permutation of the numbers below n that needs no memory: a Feistel network of four rounds over the next
+// Shuffle is a permutation of the numbers below n that needs no memory: a Feistel network of four rounds over the next
 // power of four, walked until it falls below n (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002).
-type shuffle struct {
+type Shuffle struct {
 	n    uint64
 	half uint // bits of one half
 	keys [4]uint64
 }
 
-func newShuffle(n int64, rng *rand.Rand) shuffle {
-	s := shuffle{n: uint64(max(n, 1)), half: 1}
+// NewShuffle is the permutation of the numbers below n that rng chooses.
+func NewShuffle(n int64, rng *rand.Rand) Shuffle {
+	s := Shuffle{n: uint64(max(n, 1)), half: 1}
 	for s.half < 32 && uint64(1)<<(2*s.half) < s.n {
 		s.half++
 	}
@@ -40,8 +41,8 @@ func newShuffle(n int64, rng *rand.Rand) shuffle {
 	return s
 }
 
-// at is what number i becomes; numbers from n on begin again.
-func (s shuffle) at(i int64) int64 {
+// At is what number i becomes; numbers from n on begin again.
+func (s Shuffle) At(i int64) int64 {
 	x := uint64(i) % s.n
 	mask := uint64(1)<<s.half - 1
 	for {

@@ -25,8 +25,8 @@ type rows struct {
 	pool  sync.Pool
 	// waiting is how many senders wait for room in the queue, waited when the last wait ended (ns since the epoch).
 	waiting, waited atomic.Int64
-	fail    func(error)
-	done    chan struct{}
+	fail            func(error)
+	done            chan struct{}
 }
 
 const (
@@ -125,8 +125,8 @@ func (r *rows) write(batch []tables.Request, bodies []tables.Body) error {
 	return nil
 }
 
-// fill puts what an attempt's timeline and answer say into its row. The row's slices stay the timeline's.
-func fill(row *tables.Request, t *Timeline, a *Answer) {
+// Fill puts what an attempt's timeline and answer say into its row. The row's slices stay the timeline's.
+func Fill(row *tables.Request, t *Timeline, a *Answer) {
 	row.TargetID = a.TargetID
 	row.ConnectStartAt, row.ConnectedAt = t.ConnectStartAt, t.ConnectedAt
 	row.WroteAt, row.HeadersAt = t.WroteAt, t.HeadersAt

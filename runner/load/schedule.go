@@ -38,7 +38,7 @@ type Schedule struct {
 	begun   bool
 	process *arrivals
 	walk    walk
-	order   shuffle
+	order   Shuffle
 	count   int64 // arrivals of the phase so far
 }
 
@@ -63,14 +63,14 @@ func (s *Schedule) next() (Arrival, bool) {
 		ph := &s.plan.phases[s.phase]
 		if !s.begun {
 			s.process = s.plan.arrivals(ph.name)
-			s.order = newShuffle(s.prompts, NewRand(s.plan.seed, "prompts", string(ph.name)))
+			s.order = NewShuffle(s.prompts, NewRand(s.plan.seed, "prompts", string(ph.name)))
 			s.walk = walk{profile: ph.profile}
 			s.count, s.begun = 0, true
 		}
 		if ph.limit == 0 || s.count < ph.limit {
 			if after, piece, ok := s.walk.at(s.process.next()); ok {
 				a := Arrival{
-					Seq: s.seq, PromptID: s.order.at(s.count), After: ph.from + after,
+					Seq: s.seq, PromptID: s.order.At(s.count), After: ph.from + after,
 					Phase: ph.name, Stage: ph.stage + int32(piece),
 				}
 				s.seq++
