@@ -229,9 +229,9 @@ func byteOf(piece string) (byte, bool) {
 	for _, c := range []byte(piece[3:5]) {
 		switch {
 		case c >= '0' && c <= '9':
-			b = b<<4 | c - '0'
+			b = b<<4 | (c - '0')
 		case c >= 'A' && c <= 'F':
-			b = b<<4 | c - 'A' + 10
+			b = b<<4 | (c - 'A' + 10)
 		default:
 			return 0, false
 		}
