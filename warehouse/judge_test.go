@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -61,7 +62,14 @@ func insert[T any](t testing.TB, db *sql.DB, apply string, rows ...T) {
 		for _, row := range rows {
 			values := []driver.Value{"s", apply}
 			for _, c := range table.Columns {
-				values = append(values, duckValue(reflect.ValueOf(row).Field(c.Field), c.ZeroIsNull))
+				value := duckValue(reflect.ValueOf(row).Field(c.Field), c.ZeroIsNull)
+				if text, ok := value.(string); ok && c.SQLType == "JSON" { // the appender takes values for JSON, not texts
+					value = nil
+					if err := json.Unmarshal([]byte(text), &value); err != nil {
+						return err
+					}
+				}
+				values = append(values, value)
 			}
 			if err := appender.AppendRow(values...); err != nil {
 				return err
