@@ -3,7 +3,6 @@ package protocol
 import (
 	"compress/gzip"
 	"io"
-	"time"
 
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
@@ -41,10 +40,9 @@ func (a *arrival) note() {
 	if batch == a.batch {
 		return // net/http had it already
 	}
-	now := time.Now()
-	at := a.clock.instant(now)
-	if a.kernel = a.clock.accepts(stamp, a.since, now); a.kernel {
-		at = stamp
+	at := stamp
+	if a.kernel = a.clock.accepts(stamp, a.since); !a.kernel {
+		at = a.clock.now()
 	}
 	a.batch, a.at = batch, max(a.at, at)
 }

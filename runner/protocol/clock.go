@@ -1,31 +1,48 @@
 package protocol
 
 import (
+	"slices"
 	"time"
 
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
-// maxStep is how far the wall clock may be from its anchor before stamps of it are refused. Both clocks tick alike
-// (NTP slews them together), so that only a step, or a preemption between the two readings of time.Now, parts them.
+// maxStep is how far the wall clock may go from where the clock expects it before stamps of it are refused. It ticks as
+// the monotonic clock does (NTP slews both together): only setting it parts them.
 const maxStep = time.Millisecond
 
-// clock tells instants by one reading of the wall clock and the monotonic clock since: a wall clock that is set while
-// a request is on its way does not bend its times.
-type clock struct{ anchor time.Time }
-
-func newClock() clock { return clock{time.Now()} }
-
-func (c clock) instant(t time.Time) tables.Instant {
-	return tables.Instant(c.anchor.UnixNano() + int64(t.Sub(c.anchor)))
+// clock tells instants by the wall clock as it was in the beginning and the monotonic clock since: a wall clock that is
+// set while a request is on its way does not bend its times.
+type clock struct {
+	began time.Time
+	wall  int64 // of began, in ns since the Unix epoch
 }
 
-func (c clock) now() tables.Instant { return c.instant(time.Now()) }
+// newClock reads both clocks a few times and believes the middle: time.Now reads one after the other, and a thread that
+// is preempted in between sees them apart.
+func newClock() clock {
+	c := clock{began: time.Now()}
+	var walls [9]int64
+	for i := range walls {
+		now := time.Now()
+		walls[i] = now.UnixNano() - int64(now.Sub(c.began))
+	}
+	slices.Sort(walls[:])
+	c.wall = walls[len(walls)/2]
+	return c
+}
 
-// accepts tells whether stamp, a reading of CLOCK_REALTIME, can stand beside the clock's instants: it is not before
-// since, the wall clock has not been set, and it lies before now, when its bytes had been read.
-func (c clock) accepts(stamp, since tables.Instant, now time.Time) bool {
-	instant := c.instant(now)
-	step := time.Duration(now.UnixNano() - int64(instant))
-	return stamp >= since && stamp <= instant && step.Abs() <= maxStep
+func (c clock) now() tables.Instant { return tables.Instant(c.wall + int64(time.Since(c.began))) }
+
+// accepts tells whether stamp, a reading of CLOCK_REALTIME, can stand beside the clock's instants: it is neither well
+// before since nor in the future, and the wall clock has not been set.
+func (c clock) accepts(stamp, since tables.Instant) bool {
+	for range 3 { // a preemption in between looks like a step, but not three times
+		now := time.Now()
+		expected := c.wall + int64(now.Sub(c.began))
+		if time.Duration(now.UnixNano()-expected).Abs() <= maxStep {
+			return stamp >= since-tables.Instant(maxStep) && int64(stamp) <= expected+int64(maxStep)
+		}
+	}
+	return false
 }

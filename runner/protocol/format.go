@@ -55,6 +55,20 @@ func newObject(constant map[string]any) (object, error) {
 	return object{b[:len(b)-1], len(constant)}, nil
 }
 
+// section takes an object out of another one.
+func section(all map[string]any, name string) (map[string]any, error) {
+	v, ok := all[name]
+	if !ok {
+		return map[string]any{}, nil
+	}
+	delete(all, name)
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("extra_body's %s is no object", name)
+	}
+	return m, nil
+}
+
 // writer writes one object: the constant part, then fields, then end.
 type writer struct {
 	bytes.Buffer

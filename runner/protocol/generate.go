@@ -51,6 +51,9 @@ func (c *Client) Generate(ctx context.Context, r load.Request, t *load.Timeline)
 	t.KernelTimestamps = a.reading.chunks > 0 && !a.guessed
 	answer.RequestBytes, answer.ResponseBytes = a.sent.Load(), a.arrival.bytes
 	a.reading.into(&answer)
+	if c.runtime.Engine == "ollama" || c.format.newline() {
+		answer.PromptTruncated = isTruncated(r.Prompt.PromptTokens, answer.PromptTokens)
+	}
 	var refused *AddressError
 	switch {
 	case err == nil:
@@ -89,7 +92,7 @@ func (a *attempt) exchange(r load.Request, answer *load.Answer) error {
 	}
 	defer response.Body.Close()
 	answer.HTTPStatus = int32(response.StatusCode)
-	a.arrival = arrival{src: response.Body, clock: c.clock, since: t.DispatchedAt}
+	a.arrival = arrival{src: response.Body, clock: c.clock, since: t.DispatchedAt, at: t.DispatchedAt}
 	if response.ProtoMajor == 1 {
 		a.arrival.conn = a.trace.got.Load()
 	}

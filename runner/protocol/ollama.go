@@ -10,16 +10,15 @@ import (
 
 // ollama is Ollama's own chat or generate: a JSON object a line, the last one with the account.
 type ollama struct {
-	chat          bool
-	constant      object // all but the options
-	options       object
-	limit         bool
-	contextTokens int
+	chat     bool
+	constant object // all but the options
+	options  object
+	limit    bool // requests say num_predict; else extra_body does
 }
 
 // newOllama pins num_ctx to the runtime's context: a request with another one would have the model loaded anew.
 func newOllama(r scenarios.Runtime) (*ollama, error) {
-	f := &ollama{chat: r.Protocol == "ollama", limit: true, contextTokens: r.ContextTokens}
+	f := &ollama{chat: r.Protocol == "ollama"}
 	if err := reserve(r.ExtraBody, "messages", "prompt"); err != nil {
 		return nil, err
 	}
@@ -28,13 +27,12 @@ func newOllama(r scenarios.Runtime) (*ollama, error) {
 		options["num_ctx"] = r.ContextTokens
 	}
 	all := merged(map[string]any{"model": r.Model, "stream": true, "options": options}, r.ExtraBody)
-	options, _ = all["options"].(map[string]any)
-	delete(all, "options")
-	if extra, _ := r.ExtraBody["options"].(map[string]any); extra != nil {
-		_, set := extra["num_predict"]
-		f.limit = !set
+	options, err := section(all, "options")
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	_, set := options["num_predict"]
+	f.limit = !set
 	if f.options, err = newObject(options); err != nil {
 		return nil, err
 	}
@@ -177,4 +175,13 @@ func nanoseconds(ns *int64) tables.Null[int64] {
 		return tables.Null[int64]{}
 	}
 	return tables.Some(*ns)
+}
+
+// isTruncated tells whether Ollama cut a prompt. It does so without a word where the prompt is longer than its context,
+// and counts what it kept, about half of the context: a count well below what was wanted gives it away.
+func isTruncated(wanted int32, counted tables.Null[int32]) tables.Null[bool] {
+	if wanted == 0 || !counted.Valid {
+		return tables.Null[bool]{}
+	}
+	return tables.Some(counted.V < wanted-wanted/10)
 }

@@ -12,12 +12,12 @@ import (
 type tgi struct {
 	constant   object
 	parameters object
-	limit      bool
+	limit      bool // requests say max_new_tokens; else extra_body does
 }
 
 // newTGI sends no temperature of 0, which the server refuses: greedy is do_sample = false there.
 func newTGI(r scenarios.Runtime) (*tgi, error) {
-	f := &tgi{limit: true}
+	f := new(tgi)
 	if err := reserve(r.ExtraBody, "inputs"); err != nil {
 		return nil, err
 	}
@@ -28,13 +28,12 @@ func newTGI(r scenarios.Runtime) (*tgi, error) {
 		delete(parameters, "temperature")
 	}
 	all := merged(map[string]any{"parameters": parameters}, r.ExtraBody)
-	parameters, _ = all["parameters"].(map[string]any)
-	delete(all, "parameters")
-	if extra, _ := r.ExtraBody["parameters"].(map[string]any); extra != nil {
-		_, set := extra["max_new_tokens"]
-		f.limit = !set
+	parameters, err := section(all, "parameters")
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	_, set := parameters["max_new_tokens"]
+	f.limit = !set
 	if f.parameters, err = newObject(parameters); err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (c *Client) Probe(ctx context.Context, path string) error {
 			err = fmt.Errorf("status %d: %s", response.StatusCode, errorText(answer))
 		}
 		if err != nil {
-			return fmt.Errorf("asking %s: %s", t.base.JoinPath(path).Redacted(), c.redact.text(err.Error()))
+			return fmt.Errorf("asking %s%s: %s", t.base.Host, path, c.redact.text(err.Error()))
 		}
 	}
 	return nil

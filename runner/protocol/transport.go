@@ -59,7 +59,7 @@ func newTransport(r scenarios.Runtime) (*transport, error) {
 	var only1, only2 http.Protocols
 	only1.SetHTTP1(true)
 	only2.SetHTTP2(true)
-	t.client, t.client2 = t.newClient(&only1), t.newClient(&only2)
+	t.client, t.client2 = t.newClient(&only1, "http/1.1"), t.newClient(&only2, "h2")
 	return t, nil
 }
 
@@ -81,12 +81,14 @@ func tlsConfig(t scenarios.TLS) (*tls.Config, error) {
 	return c, nil
 }
 
-func (t *transport) newClient(p *http.Protocols) *http.Client {
+func (t *transport) newClient(p *http.Protocols, name string) *http.Client {
+	secured := t.secured.Clone()
+	secured.NextProtos = []string{name}
 	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:               t.proxy,
 			DialContext:         t.connect,
-			TLSClientConfig:     t.secured.Clone(),
+			TLSClientConfig:     secured,
 			TLSHandshakeTimeout: dialTimeout,
 			MaxIdleConns:        maxIdle,
 			MaxIdleConnsPerHost: maxIdle,
