@@ -1,0 +1,161 @@
+package runner
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/llmscen/llmscen/runner/benchclient"
+	"github.com/llmscen/llmscen/warehouse/tables"
+)
+
+// measuring is one trial under way.
+type measuring struct {
+	*applying
+	rec     TrialRecorder
+	trial   Trial
+	row     tables.Trial
+	report  benchclient.Report
+	begun   bool
+	failure string
+	died    string
+}
+
+// failed notes why the trial could not be run.
+func (m *measuring) failed(cause error) {
+	m.row.Status = tables.StatusFailed
+	m.failure = cause.Error()
+	m.note("trial_failed", m.failure)
+	m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: cause.Error()})
+}
+
+func (m *measuring) note(kind, message string) {
+	e := tables.Event{At: tables.Instant(time.Now().UnixNano()), TrialID: m.trial.ID, Kind: kind, Object: m.trial.Deployment, Message: message}
+	if err := m.rec.Note([]tables.Event{e}, nil); err != nil {
+		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: err.Error()})
+	}
+}
+
+// measure makes the load while the collectors sample, and leaves the facts in the row.
+func (m *measuring) measure(ctx context.Context) {
+	t := m.trial
+	assignment := benchclient.Assignment{
+		TrialID: t.ID, Workers: 1, Seed: t.Seed, Nonce: nonce(m.ApplyID, t),
+		Runtime: t.Cell.Runtime, PromptSet: t.Cell.PromptSet, Load: t.Cell.Load,
+		WarmUp: t.Cell.WarmUp, CoolDown: t.Cell.CoolDown, KeepBodies: t.Cell.KeepBodies,
+	}
+	assignment.Runtime.Sampling = t.Cell.Sampling
+	var targets []tables.Target
+	for _, target := range m.endpoint.Targets {
+		assignment.Targets = append(assignment.Targets, benchclient.Target{ID: target.ID, URL: target.URL})
+		targets = append(targets, tables.Target{
+			TrialID: t.ID, TargetID: target.ID, URL: target.URL, MetricsURL: target.MetricsURL, Pod: target.Pod, Node: target.Node,
+		})
+	}
+	if err := m.rec.Note(nil, targets); err != nil {
+		m.failed(err)
+		return
+	}
+	equipment, err := m.Equip(t, m.endpoint, assignment)
+	if err != nil {
+		m.failed(err)
+		return
+	}
+	m.begun = true
+	err = m.run(ctx, equipment, assignment)
+	m.row.MeasureFrom, m.row.MeasureUntil = m.report.MeasureFrom, m.report.MeasureUntil
+	if err != nil {
+		m.failed(err)
+		return
+	}
+	m.row.Status = tables.StatusCompleted
+}
+
+// run lets the worker and the collectors run side by side: the collectors until the worker is done.
+func (m *measuring) run(ctx context.Context, e Equipment, a benchclient.Assignment) error {
+	collecting, stopCollecting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCollecting()
+	var collectors errgroup.Group
+	for _, c := range e.Collectors {
+		collectors.Go(func() error { return c.Collect(collecting, m.rec) })
+	}
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-m.endpoint.Died: // nil where it can't be told
+			finding := fmt.Sprintf("the runtime ended %s into the trial: %s", time.Since(time.Unix(0, int64(m.row.StartedAt))).Round(100*time.Millisecond), m.endpoint.Death())
+			m.died = finding
+			m.note("runtime_died", finding)
+			m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: finding})
+		case <-collecting.Done():
+		}
+	}()
+	var err error
+	m.report, err = e.Worker.Run(ctx, a, m.rec)
+	stopCollecting()
+	<-watched
+	if cerr := collectors.Wait(); cerr != nil {
+		m.note("collector_failed", cerr.Error())
+		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: cerr.Error()})
+	}
+	return err
+}
+
+// nonce begins prompts that no cache has seen: it differs from apply to apply, run to run and repetition to
+// repetition, and is equal across the cells that are compared.
+func nonce(applyID string, t Trial) string {
+	sum := sha256.Sum256([]byte(applyID + "\x00" + t.Run + "\x00" + strconv.Itoa(t.Repetition)))
+	return hex.EncodeToString(sum[:4])
+}
+
+// trialRow is what is known of a trial before it begins, and of its runtime once it is up.
+func trialRow(t Trial, a *applying) tables.Trial {
+	c, r := t.Cell, t.Cell.Runtime
+	row := tables.Trial{
+		TrialID: t.ID, Run: t.Run, Cell: c.Values, CellNumbers: c.Numbers, Labels: a.Labels,
+		Repetition: int32(t.Repetition), Seed: t.Seed,
+		Runtime: r.Addr, Engine: r.Engine, Protocol: r.Protocol, Model: r.Model, Image: r.Image, RuntimeArgs: r.Args,
+		ContextTokens: int32(r.ContextTokens), Parallel: int32(r.Parallel),
+		CPUsAllocated: r.Resources.CPUs, Replicas: int32(max(c.Replicas, 1)), ClientWorkers: int32(max(c.ClientWorkers, 1)),
+		PromptSet: c.PromptSet.Addr, Load: c.Load.Addr, LoadShape: c.Load.Shape,
+		Status: tables.StatusFailed, Fingerprint: a.Fingerprint, GitCommit: a.GitCommit,
+	}
+	if r.Resources.GPUs > 0 {
+		row.GPUsAllocated = tables.Some(r.Resources.GPUs)
+	}
+	if p := c.NodePool; p != nil {
+		row.NodePool = p.Addr
+		if row.CPUsAllocated == 0 {
+			row.CPUsAllocated = p.CPUs
+		}
+		if p.PricePerHour > 0 {
+			row.PricePerHour, row.PriceCurrency = tables.Some(p.PricePerHour), p.PriceCurrency
+		}
+	}
+	return row
+}
+
+// describe adds what the runtime says of itself.
+func describe(row *tables.Trial, e Endpoint) {
+	row.Via = e.Via
+	row.EngineVersion = e.EngineVersion
+	row.ModelDigest = e.ModelDigest
+	row.Quantization = e.Quantization
+	if e.Model != "" {
+		row.Model = e.Model
+	}
+	if e.ContextTokens > 0 {
+		row.ContextTokens = int32(e.ContextTokens)
+	}
+	for _, t := range e.Targets {
+		if t.Node != "" {
+			row.NodeNames = append(row.NodeNames, t.Node)
+		}
+	}
+}
