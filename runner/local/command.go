@@ -1,0 +1,151 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/llmscen/llmscen/runner"
+)
+
+const commandReadyTimeout = 2 * time.Minute
+
+// startCommand starts a command under a supervisor of ours, and waits until it answers.
+func (d *Driver) startCommand(ctx context.Context, u *unit, dep runner.Deployment) error {
+	r := dep.Runtime
+	if len(r.Command) == 0 {
+		return errors.New("it has no command")
+	}
+	port, err := choosePort(ctx, r.Port)
+	if err != nil {
+		return err
+	}
+	s := supervision{Name: "The command of " + r.Addr, Cgroup: u.cgroup, Grace: d.o.StopGrace}
+	put := strings.NewReplacer("${port}", strconv.Itoa(port))
+	for _, arg := range slices.Concat(r.Command, r.Args) {
+		s.Command = append(s.Command, put.Replace(arg))
+	}
+	s.Env = os.Environ()
+	for name, v := range r.Env {
+		s.Env = append(s.Env, name+"="+put.Replace(v))
+	}
+	pid, err := d.supervise(ctx, u, dep, s)
+	if err != nil {
+		return err
+	}
+	url := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if r.Ready.Timeout == 0 {
+		r.Ready.Timeout = commandReadyTimeout
+	}
+	transport, err := d.o.Transport(r)
+	if err != nil {
+		return err
+	}
+	if err := awaitAnswer(ctx, transport, url, r, u.process.done); errors.Is(err, errEnded) {
+		return errors.New(u.death())
+	} else if err != nil {
+		return fmt.Errorf("%w%s", err, lastLines(u.process.output))
+	}
+	u.announce(r, dep.Name, url, pid)
+	return nil
+}
+
+func lastLines(t *tail) string {
+	lines := t.String()
+	if lines == "" {
+		return ""
+	}
+	return "; it wrote last:\n  " + strings.ReplaceAll(lines, "\n", "\n  ")
+}
+
+// choosePort is the port that was asked for, if nothing listens on it, or a free one: between now and the command's own
+// listening another may take it, and the command then says so.
+func choosePort(ctx context.Context, asked int) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(asked)))
+	if err != nil {
+		return 0, fmt.Errorf("trying port %d, which it is to listen on: %w", asked, err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	return port, l.Close()
+}
+
+// supervise starts the supervisor and, through it, the command, whose process it returns.
+func (d *Driver) supervise(ctx context.Context, u *unit, dep runner.Deployment, s supervision) (pid int, err error) {
+	config, err := json.Marshal(s)
+	if err != nil {
+		return 0, fmt.Errorf("writing what to supervise: %w", err)
+	}
+	path, err := d.executable()
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.Command(path, SuperviseCommand)
+	cmd.Dir = d.o.Dir
+	in, out, err := pipes(cmd)
+	if err != nil {
+		return 0, err
+	}
+	u.grace += 2 * time.Second // it waits itself, and then kills
+	// It kills what came from the command when the kernel sends it SIGTERM for our thread's end, or its input ends.
+	u.process, err = begin(cmd, birth{name: "The supervisor of " + dep.Runtime.Addr, orphaned: syscall.SIGTERM})
+	closeBoth(cmd)
+	if err != nil {
+		return 0, errors.Join(err, in.Close(), out.Close())
+	}
+	go func() { <-u.process.done; _ = in.Close() }()
+	if err := d.record(u, dep, u.process.pid); err != nil {
+		return 0, err
+	}
+	if _, err := in.Write(append(config, '\n')); err != nil {
+		return 0, fmt.Errorf("telling the supervisor what to start: %w", err)
+	}
+	started, last := make(chan supervised, 1), make(chan supervised, 1)
+	go readSupervised(out, started, last)
+	u.death = sync.OnceValue(func() string { return deathUnder(u, s.Name, <-last) })
+	select {
+	case first := <-started:
+		if first.Failed != "" {
+			return 0, errors.New(first.Failed)
+		}
+		return first.PID, d.record(u, dep, first.PID)
+	case <-u.process.done:
+		return 0, errors.New(u.process.death())
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+}
+
+// readSupervised passes on a supervisor's first line, and at the end its last.
+func readSupervised(out io.ReadCloser, started, last chan<- supervised) {
+	defer out.Close()
+	var s supervised
+	first := true
+	for lines := bufio.NewScanner(out); lines.Scan(); first = false {
+		s = supervised{}
+		if json.Unmarshal(lines.Bytes(), &s) == nil && first {
+			started <- s
+		}
+	}
+	last <- s
+}
+
+// deathUnder says how a supervised command ended.
+func deathUnder(u *unit, name string, last supervised) string {
+	<-u.process.done
+	if last.Ending == "" { // the supervisor itself was ended
+		return u.process.death()
+	}
+	return obituary(name, last.Ending, u.cgroup.killedForMemory(), u.process.endedAt.Sub(u.process.startedAt), u.process.output)
+}
