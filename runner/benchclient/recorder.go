@@ -43,6 +43,9 @@ func (r *recorder) Generate(ctx context.Context, q load.Request, t *load.Timelin
 	if err != nil {
 		return answer, err
 	}
+	if t.DoneAt == 0 {
+		t.DoneAt = tables.Instant(time.Now().UnixNano())
+	}
 	load.Fill(&row, t, &answer)
 	if err := r.sink.WriteRequests([]tables.Request{row}); err != nil {
 		return answer, fmt.Errorf("writing requests: %w", err)

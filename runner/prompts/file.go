@@ -57,9 +57,12 @@ func openRows(set scenarios.PromptSet, openParquet func(path, column string) (Te
 // rowSlack is how much longer than its prompt a row may be: JSON escapes, quotes, the answers of a conversation.
 const rowSlack = 4
 
-// checkedAtOnce is how much of a file is parsed when it is opened, so that a mistake is told before the load and not in
-// the middle of it; what lies behind is parsed when it is asked.
-const checkedAtOnce = 16 << 20
+// How much of a file is parsed when it is opened, so that most mistakes are told before the load and not in the middle of
+// it; what lies behind is parsed when it is asked.
+const (
+	rowsCheckedAtOnce  = 10_000
+	bytesCheckedAtOnce = 16 << 20
+)
 
 // lines are a file with a prompt a line.
 type lines struct {
@@ -77,7 +80,7 @@ func openLines(set scenarios.PromptSet, parse func([]byte) (row, error), slack s
 
 // checked parses the start of a file.
 func checked(x *index, r rowReader) (rowReader, error) {
-	for i := int64(0); i < r.Len() && x.offset(i) < checkedAtOnce; i++ {
+	for i := int64(0); i < min(r.Len(), rowsCheckedAtOnce) && x.offset(i) < bytesCheckedAtOnce; i++ {
 		if _, err := r.row(i); err != nil {
 			return nil, errors.Join(err, x.file.Close())
 		}

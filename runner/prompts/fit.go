@@ -7,27 +7,26 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/runner/tokenizer"
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
 // Fit is how long words are for one model: what a prompt's tokens are made of. It is learned with prefixes of the word
-// list that double in length. As no word is less than a token, a prefix that has no more tokens than words has words
-// of one token each, and prompts made of them are as long as they should be, to the token. Where no prefix does, a word's
-// length is a line through its letters, or, with a tokenizer to ask, what that says of each word.
+// list that grow. As no word is less than a token, a prefix that has no more tokens than words has words of one token
+// each, and prompts made of them are as long as they should be, to the token. Where no prefix does, prompts are made of
+// words with the same number of letters, which differ the least, or, with a tokenizer to ask, each word is counted.
 type Fit struct {
 	// Method is calibrate, runtime, the path of a tokenizer, or assumed.
 	Method string `json:"method"`
-	// Words is how many words, from the list's start, prompts are made of.
-	Words int `json:"words"`
+	// Words is how many words, from the list's start, prompts are made of; Letters is how many letters those have that are
+	// used, 0 for all.
+	Words   int `json:"words"`
+	Letters int `json:"letters,omitempty"`
 	// Overhead is what a prompt has before its first word: the chat template and the system message.
 	Overhead float64 `json:"overhead_tokens"`
-	// PerWord and PerLetter are a word's length; PerWord alone is 1 where each word is one token.
-	PerWord   float64 `json:"tokens_per_word"`
-	PerLetter float64 `json:"tokens_per_letter,omitempty"`
+	// PerWord is the mean length of a word; 1 where each word is one token.
+	PerWord float64 `json:"tokens_per_word"`
 	// Costs are the lengths of the words one by one, where they are known and differ.
 	Costs []float64 `json:"tokens_of_words,omitempty"`
 	// Probes are what was asked to learn this.
@@ -38,17 +37,19 @@ type Fit struct {
 
 // Probe is one thing that was asked to learn lengths.
 type Probe struct {
-	Words   int `json:"words"`
-	Letters int `json:"letters"`
-	Tokens  int `json:"tokens"`
+	Words  int `json:"words"`
+	Tokens int `json:"tokens"`
 }
 
-// vocabulary is how many words prompts are made of.
-func (f *Fit) vocabulary() int {
-	if f.Words <= 0 {
-		return len(words)
+// vocabulary is the words that prompts are made of.
+func (f *Fit) vocabulary() []string {
+	switch {
+	case f.Letters > 0:
+		return sameLength
+	case f.Words > 0:
+		return words[:f.Words]
 	}
-	return f.Words
+	return words
 }
 
 // cost is how many tokens a word of the vocabulary has.
@@ -56,17 +57,31 @@ func (f *Fit) cost(word string) float64 {
 	if f.Costs != nil {
 		return f.Costs[indexOf[word]]
 	}
-	return f.PerWord + f.PerLetter*float64(len(word))
+	return f.PerWord
 }
 
 // draw picks n words of the vocabulary.
 func (f *Fit) draw(rng *rand.Rand, n int) []string {
+	from := f.vocabulary()
 	all := make([]string, n)
 	for i := range all {
-		all[i] = words[rng.IntN(f.vocabulary())]
+		all[i] = from[rng.IntN(len(from))]
 	}
 	return all
 }
+
+// letters is the length of word of which the list has the most.
+const letters = 4
+
+var sameLength = func() []string {
+	var same []string
+	for _, w := range words {
+		if len(w) == letters {
+			same = append(same, w)
+		}
+	}
+	return same
+}()
 
 var indexOf = func() map[string]int {
 	m := make(map[string]int, len(words))
@@ -76,8 +91,8 @@ var indexOf = func() map[string]int {
 	return m
 }()
 
-// prefixes are the lengths of the word list's prefixes that are asked for. The first two are for the overhead and for
-// vocabularies of a thousand tokens.
+// prefixes are the lengths of the word list's prefixes that are asked for. The second
+// is for vocabularies of a thousand tokens.
 var prefixes = []int{16, 64, 128, 256}
 
 // learn finds the fit of a set of made prompts.
@@ -164,7 +179,7 @@ func measure(tokens func(text string) (int, bool, error), order func([]string) [
 		}
 		if ok && err == nil {
 			n := len(list) + 1 // the opening is one of them
-			fit.Probes = append(fit.Probes, Probe{Words: n, Letters: len(text) - n + 1, Tokens: got})
+			fit.Probes = append(fit.Probes, Probe{Words: n, Tokens: got})
 		}
 		return ok, err
 	}
@@ -189,43 +204,27 @@ func measure(tokens func(text string) (int, bool, error), order func([]string) [
 		fit.PerWord, fit.Overhead = 1, float64(fit.Probes[0].Tokens-fit.Probes[0].Words)
 		return fit, nil
 	}
-	short, long := byLength(words[:prefixes[2]], 32)
-	for _, list := range [][]string{short, long} {
-		if _, err := probe(list); err != nil {
+	fit.Words, fit.Letters = len(words), letters
+	begin := len(fit.Probes)
+	for _, n := range prefixes[:2] {
+		if _, err := probe(sameLength[:n]); err != nil {
 			return Fit{}, err
 		}
 	}
-	fit.Words = prefixes[2]
-	fit.line()
+	fit.line(fit.Probes[begin:])
 	return fit, nil
 }
 
-// byLength is the n shortest and the n longest words of a list.
-func byLength(list []string, n int) (short, long []string) {
-	sorted := slices.Clone(list)
-	slices.SortStableFunc(sorted, func(a, b string) int { return len(a) - len(b) })
-	return sorted[:n], sorted[len(sorted)-n:]
-}
-
-// line draws tokens = overhead + words·perWord + letters·perLetter through the probes, by least squares.
-func (f *Fit) line() {
-	n := len(f.Probes)
-	a, b := mat.NewDense(n, 3, nil), mat.NewVecDense(n, nil)
-	for i, p := range f.Probes {
-		a.SetRow(i, []float64{1, float64(p.Words), float64(p.Letters)})
-		b.SetVec(i, float64(p.Tokens))
+// line draws tokens = overhead + words·perWord through the first and the last of some probes.
+func (f *Fit) line(probes []Probe) {
+	if len(probes) > 1 {
+		p, q := probes[0], probes[len(probes)-1]
+		f.PerWord = float64(q.Tokens-p.Tokens) / float64(q.Words-p.Words)
+		f.Overhead = float64(p.Tokens) - f.PerWord*float64(p.Words)
 	}
-	var x mat.VecDense
-	if n >= 3 && x.SolveVec(a, b) == nil {
-		f.Overhead, f.PerWord, f.PerLetter = x.AtVec(0), x.AtVec(1), x.AtVec(2)
-	}
-	// A server whose counts do not grow with the text can't be fitted.
-	for _, w := range words[:f.Words] {
-		if c := f.cost(w); !(c >= 0.1) {
-			f.Overhead, f.PerWord, f.PerLetter = 0, 1, 0
-			f.Note = "the server's counts do not grow with the prompt: a word is taken for a token"
-			return
-		}
+	if f.PerWord < 0.1 {
+		f.Overhead, f.PerWord = 0, 1
+		f.Note = "the server's counts do not grow with the prompt: a word is taken for a token"
 	}
 }
 
@@ -235,21 +234,21 @@ func count(tokens func(text string) (int, error)) (Fit, error) {
 		func(text string) (int, bool, error) { n, err := tokens(text); return n, err == nil, err },
 		func(list []string) []string { return list },
 	)
-	if err != nil || fit.PerWord == 1 && fit.PerLetter == 0 {
+	if err != nil || fit.Letters == 0 {
 		return fit, err
 	}
 	alone, err := tokens(opening)
 	if err != nil {
 		return Fit{}, err
 	}
-	fit.Words, fit.PerWord, fit.PerLetter, fit.Overhead = prefixes[2], 0, 0, 0
-	for _, w := range words[:fit.Words] {
+	fit.Letters, fit.PerWord, fit.Overhead = 0, 0, 0
+	for _, w := range words {
 		n, err := tokens(opening + " " + w)
 		if err != nil {
 			return Fit{}, err
 		}
 		fit.Costs = append(fit.Costs, float64(max(n-alone, 1)))
-		fit.PerWord += fit.Costs[len(fit.Costs)-1] / float64(fit.Words)
+		fit.PerWord += fit.Costs[len(fit.Costs)-1] / float64(len(words))
 	}
 	fit.Overhead = float64(alone) - fit.cost(opening)
 	return fit, nil
@@ -271,7 +270,7 @@ func (f *Fit) learnOverhead(ctx context.Context, o Options) error {
 		f.Note = "the server did not say how long a prompt was, so that what its chat template adds is not known"
 		return nil
 	}
-	f.Probes = append(f.Probes, Probe{Words: len(list), Letters: len(text) - len(list) + 1, Tokens: got})
+	f.Probes = append(f.Probes, Probe{Words: len(list), Tokens: got})
 	f.Overhead = float64(got)
 	for _, w := range list {
 		f.Overhead -= f.cost(w)

@@ -104,8 +104,9 @@ func (b *builder) add(w string) {
 
 // fill adds words until the text is as near to the target as words can bring it.
 func (b *builder) fill(rng *rand.Rand, target float64) {
+	from := b.fit.vocabulary()
 	for b.words == 0 || b.tokens < target {
-		w := words[rng.IntN(b.fit.vocabulary())]
+		w := from[rng.IntN(len(from))]
 		if b.words > 0 && b.tokens+b.fit.cost(w)/2 > target {
 			return
 		}
