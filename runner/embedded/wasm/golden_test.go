@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +132,42 @@ func TestAnswersAreThoseOfTheOtherRuntimes(t *testing.T) {
 			if tokens+ending != r.OutputTokens {
 				t.Errorf("%s, %q: chunks of %d tokens for an answer of %d", m.Model, c.User, tokens, r.OutputTokens)
 			}
+		}
+	}
+}
+
+// TestLongPromptsAndChatsAreAsInLlamaCpp goes beyond the sliding window, and to what a chat and a text may hold.
+func TestLongPromptsAndChatsAreAsInLlamaCpp(t *testing.T) {
+	b, err := os.ReadFile("testdata/llamacpp.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var captured struct {
+		Chats []struct {
+			Messages     []embedded.Message
+			MaxTokens    int `json:"max_tokens"`
+			PromptTokens int `json:"prompt_tokens"`
+			Output       string
+		}
+		Tokenized []struct {
+			Text string
+			IDs  []int32
+		}
+	}
+	if err := json.Unmarshal(b, &captured); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, Options{})
+	for _, c := range captured.Chats {
+		text, _, r := answer(t, e, embedded.Prompt{Messages: c.Messages, MaxTokens: c.MaxTokens})
+		if text != c.Output || r.PromptTokens != c.PromptTokens {
+			t.Errorf("%d prompt tokens, answer\n%q; llama.cpp: %d,\n%q", r.PromptTokens, text, c.PromptTokens, c.Output)
+		}
+	}
+	for _, c := range captured.Tokenized {
+		ids, err := e.Tokenize(t.Context(), c.Text)
+		if err != nil || !slices.Equal(ids, c.IDs) {
+			t.Errorf("%q: %v, %v; llama.cpp: %v", c.Text, ids, err, c.IDs)
 		}
 	}
 }
