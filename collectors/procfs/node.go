@@ -80,8 +80,9 @@ func (s *nodeSource) sampleCPU() {
 		return
 	}
 	var ticks [8]float64
-	word, b := nextField(b) // "cpu"
+	_, b = nextField(b) // "cpu"
 	for i := range ticks {
+		var word []byte
 		word, b = nextField(b)
 		if ticks[i], ok = parseNumber(word); !ok {
 			return

@@ -43,7 +43,7 @@ func newProcessSource(h *host, p Process, o Options, rec *recorder, n *networkPr
 	s.cg = h.openCgroup(p.PID, own)
 	_, s.cgCPU = s.cg.cpuSeconds()
 	_, _, s.cgMemory = s.cg.memoryBytes()
-	if p.Cgroup != "" && !(s.cgCPU && s.cgMemory) {
+	if p.Cgroup != "" && (!s.cgCPU || !s.cgMemory) {
 		o.Note(fmt.Sprintf("The cgroup %s of the %s does not tell its CPU time and memory both: what it does not tell is summed over its processes.", p.Cgroup, naming(p)))
 	}
 	s.cpuLimit = cpuLimit(h, p.PID, s.cg)

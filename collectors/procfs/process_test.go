@@ -250,7 +250,7 @@ func TestTheClientsTreeLeavesTheRuntimeOut(t *testing.T) {
 func TestACollectorMeasuresARealProcess(t *testing.T) {
 	l := startLoad(t)
 	sink := newMemory(t)
-	own := ownCgroup(t, l.cmd.Process.Pid)
+	own := l.ownCgroup()
 	c := New(Options{Node: true, Every: 10 * time.Millisecond, Note: sink.note, Processes: []Process{
 		{Target: TargetRuntime, PID: l.cmd.Process.Pid, Cgroup: own},
 		{Target: TargetClient, PID: os.Getpid()},
@@ -281,18 +281,27 @@ func TestACollectorMeasuresARealProcess(t *testing.T) {
 	}
 }
 
-// ownCgroup puts a process into cgroups of its own where this test may make some, and returns one's folder; "": it may
-// not.
-func ownCgroup(t *testing.T, pid int) string {
-	name := fmt.Sprintf("llmscen-test-%d", pid)
+// ownCgroup puts the process into cgroups of its own where this test may make some, and returns one's folder; "": it
+// may not.
+func (l *load) ownCgroup() string {
+	pid := strconv.Itoa(l.cmd.Process.Pid)
 	var first string
 	for _, hierarchy := range []string{"cpuacct", "memory", ""} {
-		dir := filepath.Join("/sys/fs/cgroup", hierarchy, name)
+		mount := filepath.Join("/sys/fs/cgroup", hierarchy)
+		if _, err := os.Stat(filepath.Join(mount, "cgroup.procs")); err != nil {
+			continue
+		}
+		dir := filepath.Join(mount, "llmscen-test-"+pid)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			continue
 		}
-		t.Cleanup(func() { _ = os.Remove(dir) })
-		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644); err == nil && first == "" {
+		l.t.Cleanup(func() {
+			l.end() // a cgroup goes when it is empty
+			if err := os.Remove(dir); err != nil {
+				l.t.Error(err)
+			}
+		})
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(pid), 0o644); err == nil && first == "" {
 			first = dir
 		}
 	}

@@ -69,7 +69,7 @@ func (t *tcpSockets) listen() {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 8<<20)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (tcpDestroyGroup - 1)}); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return
 	}
 	t.closings = fd
@@ -248,8 +248,8 @@ func (t *tcpSockets) socket(b []byte) (cookie uint64, c connection, ok bool) {
 func align(n int) int { return (n + 3) &^ 3 }
 
 func (t *tcpSockets) close() {
-	unix.Close(t.ask)
+	_ = unix.Close(t.ask)
 	if t.closings >= 0 {
-		unix.Close(t.closings)
+		_ = unix.Close(t.closings)
 	}
 }
