@@ -236,28 +236,36 @@ func usageOf(r Result) usage {
 
 // timings are those of llama.cpp's server; prompt_n leaves out what was cached.
 type timings struct {
-	CacheN          int     `json:"cache_n"`
-	PromptN         int     `json:"prompt_n"`
-	PromptMS        float64 `json:"prompt_ms"`
-	PromptPerSecond float64 `json:"prompt_per_second"`
-	OutputN         int     `json:"predicted_n"`
-	OutputMS        float64 `json:"predicted_ms"`
-	OutputPerSecond float64 `json:"predicted_per_second"`
+	CacheN           int     `json:"cache_n"`
+	PromptN          int     `json:"prompt_n"`
+	PromptMS         float64 `json:"prompt_ms"`
+	PromptPerTokenMS float64 `json:"prompt_per_token_ms"`
+	PromptPerSecond  float64 `json:"prompt_per_second"`
+	OutputN          int     `json:"predicted_n"`
+	OutputMS         float64 `json:"predicted_ms"`
+	OutputPerTokenMS float64 `json:"predicted_per_token_ms"`
+	OutputPerSecond  float64 `json:"predicted_per_second"`
 }
 
 func timingsOf(r Result) timings {
-	perSecond := func(n int, d time.Duration) float64 {
-		if d <= 0 {
-			return 0
-		}
-		return float64(n) / d.Seconds()
+	t := timings{
+		CacheN: r.CachedTokens, PromptN: r.PromptTokens - r.CachedTokens, OutputN: r.OutputTokens,
+		PromptMS: float64(r.Prefill) / 1e6, OutputMS: float64(r.Decode) / 1e6,
 	}
-	prompt := r.PromptTokens - r.CachedTokens
-	return timings{
-		CacheN: r.CachedTokens, PromptN: prompt, OutputN: r.OutputTokens,
-		PromptMS: float64(r.Prefill) / 1e6, PromptPerSecond: perSecond(prompt, r.Prefill),
-		OutputMS: float64(r.Decode) / 1e6, OutputPerSecond: perSecond(r.OutputTokens, r.Decode),
+	t.PromptPerTokenMS, t.PromptPerSecond = rates(t.PromptN, t.PromptMS)
+	t.OutputPerTokenMS, t.OutputPerSecond = rates(t.OutputN, t.OutputMS)
+	return t
+}
+
+// rates are 0 where there is nothing to divide by.
+func rates(tokens int, ms float64) (perTokenMS, perSecond float64) {
+	if tokens > 0 {
+		perTokenMS = ms / float64(tokens)
 	}
+	if ms > 0 {
+		perSecond = 1000 * float64(tokens) / ms
+	}
+	return perTokenMS, perSecond
 }
 
 // appendJSON appends a value of our own, which always has a JSON form.

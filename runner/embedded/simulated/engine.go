@@ -139,7 +139,7 @@ func (e *Engine) Generate(ctx context.Context, p embedded.Prompt, emit func(embe
 // size decides how long the answer will be.
 func (e *Engine) size(p embedded.Prompt, rng *rand.Rand, r *embedded.Result) error {
 	r.OutputTokens, r.Finish = p.MaxTokens, "length"
-	if p.MaxTokens == 0 {
+	if p.MaxTokens <= 0 {
 		r.OutputTokens, r.Finish = 16+rng.IntN(113), "stop"
 	}
 	if room := e.o.ContextTokens - r.PromptTokens; e.o.ContextTokens > 0 && r.OutputTokens > room {
@@ -157,7 +157,7 @@ func (e *Engine) size(p embedded.Prompt, rng *rand.Rand, r *embedded.Result) err
 
 // send emits the chunks of a plan, and returns the account of what was sent.
 func (e *Engine) send(ctx context.Context, r embedded.Result, p plan, emit func(embedded.Chunk) error, w *waiter) (embedded.Result, error) {
-	r.OutputTokens = 0
+	r.OutputTokens, r.ReasoningTokens = 0, 0
 	if err := emit(embedded.Chunk{Kind: embedded.Begun}); err != nil {
 		return r, err
 	}
@@ -176,7 +176,7 @@ func (e *Engine) send(ctx context.Context, r embedded.Result, p plan, emit func(
 		if from == 0 {
 			r.Prefill = time.Since(p.began)
 		}
-		r.OutputTokens, r.Decode = to, time.Since(p.began)-r.Prefill
+		r.OutputTokens, r.ReasoningTokens, r.Decode = to, min(to, p.reasoning), time.Since(p.began)-r.Prefill
 	}
 	if p.fault == embedded.NoFault {
 		return r, nil
