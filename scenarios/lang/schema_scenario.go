@@ -20,7 +20,7 @@ func variableBlock() blockType {
 		name: "variable", label: "NAME",
 		doc: "A value that is given from outside: by --var, --var-file, a *.auto.scenvars.hcl file beside the scenario, or LLMSCEN_VAR_NAME, the first of these over the later. It is var.NAME.",
 		attributes: []attribute{
-			{name: "type", is: typeName, absent: "that of the default", doc: "string, number, bool, list(string), map(number), object({…}), …"},
+			{name: "type", is: typeName, absent: "that of the default", doc: "What its values are: string, number, bool, list(string), map(number), object({…}) and so on."},
 			{name: "default", is: anything, absent: "a value must be given", doc: "The value where none is given. It may call functions, and refers to nothing."},
 			{name: "description", is: text, doc: "What it is, in a sentence."},
 			{name: "sensitive", is: boolean, fallback: "false", doc: "Its value is never shown or stored; it can go into secret() and conditions, and nowhere else."},
