@@ -51,10 +51,10 @@ func EachRow[T any](ctx context.Context, db DB, each func(T) error, query string
 		var row T
 		v := reflect.ValueOf(&row).Elem()
 		for i, f := range fields {
-			if f < 0 || values[i] == nil {
+			if f == nil || values[i] == nil {
 				continue
 			}
-			if err := set(v.Field(f), values[i]); err != nil {
+			if err := set(v.FieldByIndex(f), values[i]); err != nil {
 				return fmt.Errorf("reading column %s: %w", columns[i], err)
 			}
 		}
@@ -68,19 +68,17 @@ func EachRow[T any](ctx context.Context, db DB, each func(T) error, query string
 	return nil
 }
 
-// fieldsOf gives the field of each column, or -1.
-func fieldsOf(t reflect.Type, columns []string) []int {
-	byName := map[string]int{}
-	for i := range t.NumField() {
-		byName[tables.ColumnName(t.Field(i))] = i
-	}
-	fields := make([]int, len(columns))
-	for i, c := range columns {
-		f, ok := byName[c]
-		if !ok {
-			f = -1
+// fieldsOf gives the field of each column, those of embedded structs too, or nil.
+func fieldsOf(t reflect.Type, columns []string) [][]int {
+	byName := map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name := tables.ColumnName(f); name != "" {
+			byName[name] = f.Index
 		}
-		fields[i] = f
+	}
+	fields := make([][]int, len(columns))
+	for i, c := range columns {
+		fields[i] = byName[c]
 	}
 	return fields
 }

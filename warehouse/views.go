@@ -19,7 +19,10 @@ import (
 var sqlFiles embed.FS
 
 // viewOrder lists the files of views and macros: one comes after those that it reads.
-var viewOrder = []string{"latencies"}
+var viewOrder = []string{
+	"latencies", "tokens", "itl", "tpot_as", "trial_summary", "resources_wide", "efficiency", "comparison", "pareto", "cost",
+	"cheapest", "histogram_rollup",
+}
 
 // View is a view or macro over the tables.
 type View struct {

@@ -79,7 +79,9 @@ func fill(t testing.TB, w *Warehouse, id string, n int, trials ...tables.Trial) 
 		must(t, tw.Seal(t.Context(), row, func(ctx context.Context, db *sql.DB, row tables.Trial) (Conclusion, error) {
 			row.Validity = tables.Valid
 			return Conclusion{Trial: row, Summaries: []tables.Summary{
-				{TrialID: row.TrialID, Metric: "ttft", Stat: "p50", Value: tables.Some(1e8), Unit: "ns", N: int64(n), Method: "order statistics"},
+				{TrialID: row.TrialID, Metric: "ttft", Stat: "p50", Value: tables.Some(0.1), Unit: "seconds", N: int64(n), Method: "order statistics"},
+				{TrialID: row.TrialID, Metric: "output_tokens_per_second", Stat: "system", Value: tables.Some(10.0), Unit: "tokens_per_second", N: int64(n)},
+				{TrialID: row.TrialID, Metric: "output_tokens", Stat: "mean", Value: tables.Some(10.0), Unit: "tokens", N: int64(n)},
 			}}, nil
 		}))
 	}
