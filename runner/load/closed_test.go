@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,22 +115,21 @@ func TestStagesRampTheUsers(t *testing.T) {
 		live := new(load.Live)
 		tr.Live = live
 		tr.server.takes = always(100 * time.Millisecond)
-		seen := map[time.Duration]int64{}
-		for _, at := range []time.Duration{5, 15, 25, 35, 41} {
-			time.AfterFunc(at*time.Second+70*time.Millisecond, func() {
+		var watching sync.WaitGroup
+		for at, want := range map[time.Duration]int64{5: 2, 15: 7, 25: 1, 35: 3, 41: 3} {
+			watching.Go(func() {
+				time.Sleep(at*time.Second + 70*time.Millisecond)
 				s := live.Snapshot()
-				seen[at] = s.InFlight
+				if s.InFlight != want {
+					t.Errorf("after %v s %d users ask, want %d", at, s.InFlight, want)
+				}
 				if want := int32(min(at/10, 3)); s.Stage != want {
 					t.Errorf("after %v s it is in stage %d, want %d", at, s.Stage, want)
 				}
 			})
 		}
 		tr.run(t, t.Context())
-		for at, want := range map[time.Duration]int64{5: 2, 15: 7, 25: 1, 35: 3, 41: 3} {
-			if seen[at] != want {
-				t.Errorf("after %v s %d users ask, want %d", at, seen[at], want)
-			}
-		}
+		watching.Wait()
 	})
 }
 

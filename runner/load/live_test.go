@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,10 +34,15 @@ func TestLiveFiguresFollowTheLoad(t *testing.T) {
 			}
 		}
 		var seen [4]load.Snapshot
+		var watching sync.WaitGroup
 		for i, at := range []time.Duration{3, 14, 24, 29} {
-			time.AfterFunc(at*time.Second+25*time.Millisecond, func() { seen[i] = live.Snapshot() })
+			watching.Go(func() {
+				time.Sleep(at*time.Second + 25*time.Millisecond)
+				seen[i] = live.Snapshot()
+			})
 		}
 		report := tr.run(t, t.Context())
+		watching.Wait()
 		for i, want := range []struct {
 			phase  tables.Phase
 			stage  int32
