@@ -73,10 +73,9 @@ func New(o Options) (*Client, error) {
 	if c.format, err = newFormat(o.Runtime); err != nil {
 		return nil, err
 	}
-	if c.transport, err = newTransport(o.Runtime); err != nil {
+	if c.transport, err = newTransport(o.Runtime, o.UserSpaceTimes); err != nil {
 		return nil, err
 	}
-	c.transport.userSpace = o.UserSpaceTimes
 	if len(o.Targets) == 0 {
 		return nil, errors.New("the runtime has no target")
 	}
@@ -152,5 +151,5 @@ func (c *Client) Bytes() (received, sent int64) {
 	return c.transport.received.Load(), c.transport.sent.Load()
 }
 
-// Close closes the connections that nothing uses.
+// Close closes the connections that nothing uses; it is the last call.
 func (c *Client) Close() { c.transport.close() }

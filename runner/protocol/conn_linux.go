@@ -50,6 +50,21 @@ func newReceiver(c net.Conn) *receiver {
 	return r
 }
 
+// keepStamps holds a socket that asks for stamps, so that packets have them: the kernel begins to stamp some milliseconds
+// after the first socket asks, and ends with the last one. nil: it has none to give.
+func keepStamps() io.Closer {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	held := os.NewFile(uintptr(fd), "receive stamps")
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1) != nil {
+		held.Close()
+		return nil
+	}
+	return held
+}
+
 // read is net.Conn's Read, and the stamp of the last byte read in ns since the Unix epoch; 0: the kernel gave none.
 func (r *receiver) read(p []byte) (n int, stamp int64, err error) {
 	if len(p) == 0 {

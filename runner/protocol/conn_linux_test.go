@@ -53,6 +53,7 @@ func TestKernelStampsLieBetweenSendingAndReading(t *testing.T) {
 			}
 			defer server.Close()
 			client := dial(t, scenarios.Runtime{TLS: scenarios.TLS{InsecureSkipVerify: true}}, server.URL)
+			pair(t) // the kernel stamps from now on
 			for seq := range int64(8) {
 				var l load.Timeline
 				l.Reset()
@@ -96,7 +97,7 @@ func TestUserSpaceTimesLeaveStampsAside(t *testing.T) {
 	}
 }
 
-// pair is both ends of a TCP connection, the first one read with stamps.
+// pair is both ends of a TCP connection, the first one read with stamps, which the kernel makes when it returns.
 func pair(t testing.TB) (near *conn, far net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -115,23 +116,42 @@ func pair(t testing.TB) (near *conn, far net.Conn) {
 	}
 	far = <-accepted
 	t.Cleanup(func() { c.Close(); far.Close() })
-	return c.(*conn), far
+	near = c.(*conn)
+	if near.kernel == nil {
+		t.Fatal("the kernel gives no stamps")
+	}
+	awaitStamps(t, near, far)
+	return near, far
 }
 
 func newTestTransport(t testing.TB) *transport {
 	t.Helper()
-	tr, err := newTransport(scenarios.Runtime{})
+	tr, err := newTransport(scenarios.Runtime{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(tr.close)
 	return tr
+}
+
+// awaitStamps sends itself bytes until one has a stamp, as long as the test may run.
+func awaitStamps(t testing.TB, near *conn, far net.Conn) {
+	t.Helper()
+	for p := []byte("x"); ; {
+		if _, err := far.Write(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := near.Read(p); err != nil {
+			t.Fatal(err)
+		}
+		if _, stamp := near.last(); stamp != 0 {
+			return
+		}
+	}
 }
 
 func TestAStampedConnectionReadsAsAnyOther(t *testing.T) {
 	near, far := pair(t)
-	if near.kernel == nil {
-		t.Fatal("the kernel gives no stamps")
-	}
 	if n, err := near.Read(nil); n != 0 || err != nil {
 		t.Errorf("reading nothing gives %d, %v", n, err)
 	}

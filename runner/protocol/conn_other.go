@@ -4,6 +4,7 @@ package protocol
 
 import (
 	"errors"
+	"io"
 	"net"
 )
 
@@ -11,5 +12,7 @@ import (
 type receiver struct{}
 
 func newReceiver(net.Conn) *receiver { return nil }
+
+func keepStamps() io.Closer { return nil }
 
 func (*receiver) read([]byte) (n int, stamp int64, err error) { return 0, 0, errors.ErrUnsupported }

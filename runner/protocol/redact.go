@@ -67,7 +67,7 @@ func isSensitive(header string) bool {
 
 // text is s without secrets and without control characters, at most maxErrorText bytes of it.
 func (r redactor) text(s string) string {
-	cut := len(s) > maxRedacted
+	cut := len(s) >= maxRedacted // or it was cut before, where it was read
 	s = s[:min(len(s), maxRedacted)]
 	for _, secret := range r.secrets {
 		s = strings.ReplaceAll(s, secret, hidden)

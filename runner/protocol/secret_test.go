@@ -113,6 +113,16 @@ func TestNoSecretComesBackInAnError(t *testing.T) {
 	}
 }
 
+func TestTheStartOfASecretDoesNotSurviveACut(t *testing.T) {
+	secret := strings.Repeat("canary-", 500)
+	r := newRedactor(secret, nil, nil)
+	for _, text := range []string{strings.Repeat(secret, 4), strings.Repeat(secret, 4)[:maxRedacted], "x" + strings.Repeat(secret, 4)} {
+		if got := r.text(text); strings.Contains(got, "canary") || !strings.Contains(got, hidden) {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
 func TestAnErrorTextIsShortAndPlain(t *testing.T) {
 	for text, want := range map[string]string{
 		"\x1b]0;owned\x07\x1b[2Jred\u009b31m": "]0;owned [2Jred 31m",

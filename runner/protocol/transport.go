@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -31,6 +32,7 @@ type transport struct {
 	dialer         net.Dialer
 	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	userSpace      bool
+	stamps         io.Closer // what keeps the kernel stamping; nil: nothing does
 	client         *http.Client
 	// client2 speaks HTTP/2 alone, for servers that speak nothing else: streams that share a connection have no kernel
 	// stamps of their own.
@@ -41,8 +43,8 @@ type transport struct {
 	contacts guard
 }
 
-func newTransport(r scenarios.Runtime) (*transport, error) {
-	t := &transport{contacts: guard{allowMetadata: r.AllowMetadata, allowPublic: r.AllowPublic}}
+func newTransport(r scenarios.Runtime, userSpace bool) (*transport, error) {
+	t := &transport{userSpace: userSpace, contacts: guard{allowMetadata: r.AllowMetadata, allowPublic: r.AllowPublic}}
 	t.dialer = net.Dialer{Timeout: dialTimeout, Control: t.contacts.control}
 	t.dial = t.dialer.DialContext
 	var err error
@@ -60,6 +62,9 @@ func newTransport(r scenarios.Runtime) (*transport, error) {
 	only1.SetHTTP1(true)
 	only2.SetHTTP2(true)
 	t.client, t.client2 = t.newClient(&only1, "http/1.1"), t.newClient(&only2, "h2")
+	if !userSpace {
+		t.stamps = keepStamps()
+	}
 	return t, nil
 }
 
@@ -149,4 +154,7 @@ func lacksHTTP1(err error) bool {
 func (t *transport) close() {
 	t.client.CloseIdleConnections()
 	t.client2.CloseIdleConnections()
+	if t.stamps != nil {
+		t.stamps.Close()
+	}
 }

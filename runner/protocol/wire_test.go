@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -174,38 +175,33 @@ func TestCapturedResponsesAreRead(t *testing.T) {
 	}
 }
 
-// Whatever pieces a stream arrives in, and whichever line ends it has, its events are the same.
-func TestPiecesAndLineEndsChangeNoEvent(t *testing.T) {
+// Whatever pieces a stream arrives in, and whichever line ends it has, what is read of it is the same.
+func TestPiecesAndLineEndsChangeNothing(t *testing.T) {
 	for _, c := range captures {
 		for _, end := range []string{"\n", "\r\n", "\r"} {
-			if end == "\r" && strings.HasPrefix(c.protocol, "ollama") {
+			newline := strings.HasPrefix(c.protocol, "ollama")
+			if newline && end == "\r" {
 				continue // JSON lines end in LF
 			}
-			t.Run(fmt.Sprintf("%s %q", c.file, end), func(t *testing.T) {
-				size := 0
-				try := func(pieces func([]byte) io.Reader) {
-					t.Helper()
-					client := newTestClient(t, scenarios.Runtime{Protocol: c.protocol}, recorded(t, c.file, func(b []byte) io.Reader {
-						b = bytes.ReplaceAll(b, []byte("\n"), []byte(end))
-						size = len(b)
-						return pieces(b)
-					}))
-					if got := say(ask(t, client)); got != c.want {
-						t.Fatalf("got  %+v\nwant %+v", got, c.want)
-					}
+			_, body := capture(t, c.file)
+			body = bytes.ReplaceAll(body, []byte("\n"), []byte(end))
+			for name, in := range map[string]func() io.Reader{
+				"whole":        func() io.Reader { return bytes.NewReader(body) },
+				"byte by byte": func() io.Reader { return iotest.OneByteReader(bytes.NewReader(body)) },
+				"to the end":   func() io.Reader { return iotest.DataErrReader(bytes.NewReader(body)) },
+			} {
+				client := newTestClient(t, scenarios.Runtime{Protocol: c.protocol}, recorded(t, c.file, func([]byte) io.Reader { return in() }))
+				if got := say(ask(t, client)); got != c.want {
+					t.Errorf("%s %s with %q:\ngot  %+v\nwant %+v", c.file, name, end, got, c.want)
 				}
-				try(whole)
-				try(func(b []byte) io.Reader { return iotest.OneByteReader(bytes.NewReader(b)) })
-				try(func(b []byte) io.Reader { return iotest.DataErrReader(bytes.NewReader(b)) })
-				if end != "\r\n" {
-					return // every place that these have, that one has as well
+			}
+			want, wantErr := events(newline, bytes.NewReader(body))
+			for at := range body {
+				got, err := events(newline, io.MultiReader(bytes.NewReader(body[:at]), bytes.NewReader(body[at:])))
+				if !slices.Equal(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+					t.Fatalf("%s with %q in two at %d:\ngot  %q, %v\nwant %q, %v", c.file, end, at, got, err, want, wantErr)
 				}
-				for at := range size {
-					try(func(b []byte) io.Reader {
-						return io.MultiReader(bytes.NewReader(b[:at]), bytes.NewReader(b[at:]))
-					})
-				}
-			})
+			}
 		}
 	}
 }
