@@ -109,7 +109,7 @@ func field(v any) string {
 		return ""
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64)
-	case bool, int64, uint64:
+	case bool, int64, uint64, json.Number:
 		return fmt.Sprint(v)
 	case time.Time:
 		return v.Format(time.RFC3339Nano)

@@ -23,6 +23,8 @@ func plain(v any) any {
 		return nil
 	case Cell:
 		return plain(v.Value)
+	case json.Number: // all its digits
+		return v
 	case time.Duration:
 		return v.Seconds()
 	case time.Time:
@@ -102,7 +104,7 @@ func (k Kind) Text(v any) string {
 		return clean(strings.Join(v, "; "))
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64)
-	case bool, int64, uint64:
+	case bool, int64, uint64, json.Number:
 		return fmt.Sprint(v)
 	}
 	b, err := json.Marshal(v)

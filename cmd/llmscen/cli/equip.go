@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"context"
+	"os"
+
+	"github.com/llmscen/llmscen/collectors/procfs"
+	"github.com/llmscen/llmscen/runner"
+	"github.com/llmscen/llmscen/runner/benchclient"
+	"github.com/llmscen/llmscen/runner/load"
+	"github.com/llmscen/llmscen/runner/protocol"
+)
+
+// equip gives what a trial on this machine is measured with: a worker in this process, and procfs.
+func equip(l *live, note func(string)) func(runner.Trial, runner.Endpoint, benchclient.Assignment) (runner.Equipment, error) {
+	return func(t runner.Trial, endpoint runner.Endpoint, a benchclient.Assignment) (runner.Equipment, error) {
+		o := protocol.Options{Runtime: a.Runtime, TrialID: t.ID}
+		for _, target := range a.Targets {
+			o.Targets = append(o.Targets, protocol.Target{ID: target.ID, URL: target.URL})
+		}
+		client, err := protocol.New(o)
+		if err != nil {
+			return runner.Equipment{}, err
+		}
+		figures := &load.Live{}
+		l.follow(figures)
+		e := runner.Equipment{Worker: &worker{client: client, live: figures}}
+		e.Collectors = append(e.Collectors, sampler{procfs.New(sampling(t, endpoint, client, note))})
+		return e, nil
+	}
+}
+
+// sampling says what procfs looks at: the runtime where it runs here, this process, and the machine.
+func sampling(t runner.Trial, endpoint runner.Endpoint, client *protocol.Client, note func(string)) procfs.Options {
+	o := procfs.Options{TrialID: t.ID, Node: true, ClientBytes: client.Bytes, Note: note}
+	for _, c := range t.Cell.Collects {
+		if c.Source == "procfs" {
+			o.Every = c.Every
+		}
+	}
+	for _, target := range endpoint.Targets {
+		if target.PID == 0 {
+			continue
+		}
+		o.Processes = append(o.Processes, procfs.Process{
+			Target: procfs.TargetRuntime, TargetID: target.ID, PID: target.PID, Cgroup: target.Cgroup, ListenPort: portOf(target.URL),
+		})
+	}
+	o.Processes = append(o.Processes, procfs.Process{Target: procfs.TargetClient, TargetID: "client", PID: os.Getpid()})
+	return o
+}
+
+// sampler lets a procfs collector write into a trial's recorder.
+type sampler struct{ *procfs.Collector }
+
+func (s sampler) Collect(ctx context.Context, sink runner.SampleSink) error {
+	return s.Collector.Collect(ctx, sink)
+}
+
+// worker makes the load in this process.
+type worker struct {
+	client *protocol.Client
+	live   *load.Live
+}
+
+func (w *worker) Run(ctx context.Context, a benchclient.Assignment, sink load.Sink) (benchclient.Report, error) {
+	defer w.client.Close()
+	return benchclient.Run(ctx, a, benchclient.Deps{Client: w.client, Tokenizer: w.client, Sink: sink, Live: w.live})
+}
