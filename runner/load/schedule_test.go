@@ -252,7 +252,7 @@ func TestGapsHaveTheMomentsOfTheirProcess(t *testing.T) {
 		{scenarios.Arrivals{Process: "gamma", Burstiness: 1}, 1},
 		{scenarios.Arrivals{Process: "gamma", Burstiness: 8}, 0.125},
 	} {
-		l := scenarios.Load{Shape: "constant_rate", RatePerSecond: 100, Requests: 200_000, Arrivals: c.arrivals}
+		l := scenarios.Load{Shape: "constant_rate", RatePerSecond: 100, Requests: 100_000, Arrivals: c.arrivals}
 		all := arrivalsOf(newTrial(l).plan(t), load.Share{}, 1)
 		var sum, squares float64
 		for i := 1; i < len(all); i++ {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/runner/tokenizer"
-	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
 // Fit is how long words are for one model: what a prompt's tokens are made of. It is learned with prefixes of the word
@@ -91,8 +90,8 @@ var indexOf = func() map[string]int {
 	return m
 }()
 
-// prefixes are the lengths of the word list's prefixes that are asked for. The second
-// is for vocabularies of a thousand tokens.
+// prefixes are the lengths of the word list's prefixes that are asked for. The words of the first two are tokens even in
+// a vocabulary of a thousand.
 var prefixes = []int{16, 64, 128, 256}
 
 // learn finds the fit of a set of made prompts.
@@ -153,8 +152,9 @@ func ask(ctx context.Context, o Options, text string) (int, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
-	told := answer.PromptTokens.Valid && answer.TokenSource == tables.TokensFromUsage && !answer.PromptTruncated.V
-	return int(answer.PromptTokens.V), told && answer.PromptTokens.V > 0, ctx.Err()
+	// An answer that failed may tell as well: the only token may have been the end.
+	told := answer.PromptTokens.V > 0 && !answer.PromptTruncated.V
+	return int(answer.PromptTokens.V), told, ctx.Err()
 }
 
 // shuffled puts a list in an order of its own for each apply, so that no cache shortens what is counted.
