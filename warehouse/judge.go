@@ -74,6 +74,7 @@ type court struct {
 	Evidence
 	conn   *sql.Conn
 	scopes []*scope
+	gaps   map[tables.Null[int32]]*gaps // by stage; NULL: the whole trial
 }
 
 // scope is what figures are made of: the whole trial, or one of its stages.
@@ -138,6 +139,9 @@ func (c *court) judge(ctx context.Context) (Judgement, error) {
 	}
 	if err := c.chooseScopes(ctx); err != nil {
 		return Judgement{}, fmt.Errorf("finding the measured window: %w", err)
+	}
+	if err := c.readGaps(ctx); err != nil {
+		return Judgement{}, fmt.Errorf("counting gaps between tokens: %w", err)
 	}
 	for _, s := range c.scopes {
 		if err := c.summarize(ctx, s); err != nil {

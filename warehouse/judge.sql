@@ -23,14 +23,13 @@ from (
     where l.phase = 'measure' and l.counted
 );
 
--- One row per token after the first of a success: the time since the token before. A chunk of n tokens counts as n
--- tokens that came after an nth of the gap each.
+-- One row per chunk of tokens after the first of a success: the time since the chunk before, by its n tokens. The n
+-- tokens of a chunk count as n that came after an nth of the gap each.
 create or replace temp view judged_gaps as
-with chunk as (
-    select r.stage, r.seq, r.intended_at, unnest(r.token_delta_us[2:]) / 1e6 as gap, unnest(r.token_counts[2:]) as n
-    from requests r
+select stage, seq, intended_at, delta / 1e6 / n as inter_token, n
+from (
+    select stage, seq, intended_at, unnest(token_delta_us[2:]) as delta, greatest(coalesce(unnest(token_counts[2:]), 1), 1) as n
+    from requests
     where final and phase = 'measure' and error_kind is null
 )
-select stage, seq, intended_at, gap as inter_token from chunk where coalesce(n, 1) <= 1 and gap is not null
-union all
-select stage, seq, intended_at, gap / n from chunk, range(n::bigint) where n > 1 and gap is not null;
+where delta is not null;

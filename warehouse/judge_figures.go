@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/llmscen/llmscen/warehouse/stats"
@@ -21,7 +20,7 @@ type distribution struct {
 	sum bool
 }
 
-// interToken is the one distribution whose rows are tokens: judged_gaps holds it.
+// interToken is the one distribution whose rows are tokens: judged_gaps holds them.
 const interToken = "inter_token"
 
 var distributions = []distribution{
@@ -67,7 +66,7 @@ func (c *court) summarize(ctx context.Context, s *scope) error {
 	for _, d := range distributions {
 		var err error
 		if d.metric == interToken {
-			err = c.summarizeGaps(ctx, s, d)
+			err = c.summarizeGaps(ctx, s, d.unit)
 		} else {
 			err = c.summarizeRequests(ctx, s, d)
 		}
@@ -87,7 +86,7 @@ func (c *court) summarize(ctx context.Context, s *scope) error {
 // summarizeRequests keeps the percentiles of a figure that each request has once: the values by quantile_cont, the
 // intervals by the figures in the order in which they were due.
 func (c *court) summarizeRequests(ctx context.Context, s *scope, d distribution) error {
-	values, n, err := c.quantiles(ctx, "judged", s, d)
+	values, n, err := c.quantiles(ctx, s, d)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -95,53 +94,22 @@ func (c *court) summarizeRequests(ctx context.Context, s *scope, d distribution)
 	if err != nil {
 		return err
 	}
+	qs := make([]float64, len(d.percentiles()))
 	for i, stat := range d.percentiles() {
-		f := s.add(d.metric, stat, d.unit, values.percentiles[i], n, "")
-		interval, method, ok := stats.QuantileInterval(xs, quantileOf[stat], Confidence)
-		c.bound(f, quantileOf[stat], interval, method, ok)
+		qs[i] = quantileOf[stat]
+	}
+	for i, b := range stats.QuantileBounds(xs, qs, Confidence) {
+		f := s.add(d.metric, d.percentiles()[i], d.unit, values.percentiles[i], n, "")
+		bound(f, qs[i], b.Interval, b.Method, b.OK)
 	}
 	mean := s.add(d.metric, "mean", d.unit, tables.Some(values.mean), n, "")
 	interval, method, ok := stats.MeanInterval(xs, Confidence)
 	setInterval(mean, interval, method, ok)
-	c.addExtremes(s, d, values, n)
+	s.addExtremes(d, values, n)
 	return nil
 }
 
-// summarizeGaps keeps the percentiles of a figure that each request has once a token. The tokens of a request are
-// alike, so the intervals take requests as the independent draws: the share of gaps at or below the quantile is a ratio
-// of two sums over requests, and its variance, against that of as many independent gaps, is the design effect.
-func (c *court) summarizeGaps(ctx context.Context, s *scope, d distribution) error {
-	values, n, err := c.quantiles(ctx, "judged_gaps", s, d)
-	if err != nil || n == 0 {
-		return err
-	}
-	for i, stat := range d.percentiles() {
-		q := quantileOf[stat]
-		f := s.add(d.metric, stat, d.unit, values.percentiles[i], n, "")
-		if n < int64(stats.Floor(q, Confidence)) {
-			c.bound(f, q, stats.Interval{}, stats.TooFew, false)
-			continue
-		}
-		below, err := c.clusters(ctx, s, values.percentiles[i].V)
-		if err != nil {
-			return err
-		}
-		low, high, method, ok := below.bounds(q, Confidence)
-		var interval stats.Interval
-		if ok {
-			query := fmt.Sprintf(`select quantile_cont(inter_token, %v), quantile_cont(inter_token, %v) from judged_gaps where %s`, low, high, s.where())
-			if err := c.conn.QueryRowContext(ctx, query).Scan(&interval.Low, &interval.High); err != nil {
-				return err
-			}
-		}
-		c.bound(f, q, interval, method, ok)
-	}
-	s.add(d.metric, "mean", d.unit, tables.Some(values.mean), n, "")
-	c.addExtremes(s, d, values, n)
-	return nil
-}
-
-func (c *court) addExtremes(s *scope, d distribution, v figures, n int64) {
+func (s *scope) addExtremes(d distribution, v figures, n int64) {
 	s.add(d.metric, "min", d.unit, tables.Some(v.min), n, "")
 	s.add(d.metric, "max", d.unit, tables.Some(v.max), n, "")
 	if d.sum {
@@ -150,7 +118,7 @@ func (c *court) addExtremes(s *scope, d distribution, v figures, n int64) {
 }
 
 // bound gives a percentile its interval, or blanks it where the sample is below its floor.
-func (c *court) bound(f *tables.Summary, q float64, i stats.Interval, method string, ok bool) {
+func bound(f *tables.Summary, q float64, i stats.Interval, method string, ok bool) {
 	if f.N < int64(stats.Floor(q, Confidence)) {
 		f.Value, f.Method = tables.Null[float64]{}, methodBelowFloor
 		return
@@ -172,12 +140,12 @@ type figures struct {
 }
 
 // quantiles asks for the plain statistics of a column within a scope.
-func (c *court) quantiles(ctx context.Context, table string, s *scope, d distribution) (figures, int64, error) {
+func (c *court) quantiles(ctx context.Context, s *scope, d distribution) (figures, int64, error) {
 	var columns strings.Builder
 	for _, stat := range d.percentiles() {
 		fmt.Fprintf(&columns, ", quantile_cont(%s, %v)", d.metric, quantileOf[stat])
 	}
-	query := fmt.Sprintf(`select count(%[1]s), avg(%[1]s), min(%[1]s), max(%[1]s)%s from %s where %s`, d.metric, columns.String(), table, s.where())
+	query := fmt.Sprintf(`select count(%[1]s), avg(%[1]s), min(%[1]s), max(%[1]s)%s from judged where %s`, d.metric, columns.String(), s.where())
 	var n int64
 	plain := make([]sql.NullFloat64, 3+len(d.percentiles()))
 	into := []any{&n}
@@ -210,53 +178,4 @@ func (c *court) floats(ctx context.Context, query string, args ...any) ([]float6
 		xs = append(xs, x)
 	}
 	return xs, rows.Err()
-}
-
-// clustered are draws that come in clusters: how many each cluster has, and how many of them lie below a limit.
-type clustered struct {
-	sizes, below []float64
-}
-
-// clusters counts the gaps of each request, in the order in which the requests were due.
-func (c *court) clusters(ctx context.Context, s *scope, limit float64) (clustered, error) {
-	rows, err := c.conn.QueryContext(ctx, fmt.Sprintf(
-		`select count(*), count(*) filter (inter_token <= ?) from judged_gaps where %s group by intended_at, seq order by intended_at, seq`, s.where()), limit)
-	if err != nil {
-		return clustered{}, err
-	}
-	defer rows.Close()
-	var cl clustered
-	for rows.Next() {
-		var size, below float64
-		if err := rows.Scan(&size, &below); err != nil {
-			return clustered{}, err
-		}
-		cl.sizes, cl.below = append(cl.sizes, size), append(cl.below, below)
-	}
-	return cl, rows.Err()
-}
-
-// bounds are the shares of all draws between which the true q-th quantile lies.
-func (cl clustered) bounds(q, confidence float64) (low, high float64, method string, ok bool) {
-	var total, sum float64
-	for i, m := range cl.sizes {
-		total += m
-		sum += cl.below[i]
-	}
-	share := sum / total
-	if share == 0 || share == 1 || len(cl.sizes) < 2 {
-		return 0, 0, stats.TooFew, false
-	}
-	residuals := slices.Clone(cl.below)
-	var squares float64
-	for i := range residuals {
-		residuals[i] -= share * cl.sizes[i]
-		squares += residuals[i] * residuals[i]
-	}
-	tau := stats.AutocorrelationTime(residuals)
-	if float64(len(residuals))/tau < stats.MinEffective {
-		return 0, 0, stats.TooFewEffective, false
-	}
-	effect := squares * tau / (total * share * (1 - share))
-	return stats.RankBounds(int(total), q, confidence, max(effect, 1))
 }

@@ -134,7 +134,7 @@ func (c *court) countErrors(ctx context.Context, s *scope) error {
 var gauges = map[string]string{
 	"cpu_cores": "cores", "memory_working_set_bytes": "bytes", "memory_rss_bytes": "bytes",
 	"throttled_ratio": "ratio", "psi_cpu_some_ratio": "ratio", "steal_ratio": "ratio", "cpu_utilization_ratio": "ratio",
-	"client_sched_latency_p99_seconds": "seconds", "cpu_limit_cores": "cores",
+	"client_sched_latency_p99_seconds": "seconds",
 }
 
 var counters = map[string]string{

@@ -212,11 +212,12 @@ func (c *court) facts(ctx context.Context) (*facts, error) {
 		throttled:    s.value("client_throttled_ratio", "mean"),
 		schedLatency: s.value("client_sched_latency_p99_seconds", "mean"),
 	}
-	if limit := s.value("client_cpu_limit_cores", "mean"); f.clientCPU.Valid && limit.V > 0 {
-		f.clientCPU.V /= limit.V
-	} else {
-		f.clientCPU.Valid = false
+	limit, err := c.clientCores(ctx)
+	if err != nil {
+		return nil, err
 	}
+	f.clientCPU.V /= limit
+	f.clientCPU.Valid = f.clientCPU.Valid && limit > 0
 	for _, name := range []string{"node_psi_cpu_some_ratio", "node_steal_ratio"} {
 		if v := s.value(name, "mean"); v.Valid {
 			f.contention = tables.Some(max(f.contention.V, v.V))
@@ -233,6 +234,14 @@ func (c *court) facts(ctx context.Context) (*facts, error) {
 	}
 	f.note(s, c.Trial.Status)
 	return f, nil
+}
+
+// clientCores is how many cores the client may use; 0 where it isn't known. It is sampled once, before the window.
+func (c *court) clientCores(ctx context.Context) (float64, error) {
+	var cores sql.NullFloat64
+	err := c.conn.QueryRowContext(ctx, `select sum(cores) from (
+		select max(value) as cores from samples join series using (trial_id, series_id) where target = 'client' and name = 'cpu_limit_cores' group by series_id)`).Scan(&cores)
+	return cores.Float64, err
 }
 
 func (c *court) requestFacts(ctx context.Context, f *facts, s *scope) error {

@@ -102,17 +102,41 @@ const independent = 1.2
 // shares of the sample (Woodruff's inversion with a design effect of τ). It holds its coverage where a moving-block
 // bootstrap loses it (testdata/coverage.txt).
 func QuantileInterval(xs []float64, q, confidence float64) (i Interval, method string, ok bool) {
+	b := QuantileBounds(xs, []float64{q}, confidence)[0]
+	return b.Interval, b.Method, b.OK
+}
+
+// Bound is what QuantileInterval returns.
+type Bound struct {
+	Interval Interval
+	Method   string
+	OK       bool
+}
+
+// QuantileBounds is QuantileInterval for several quantiles of one sample.
+func QuantileBounds(xs, qs []float64, confidence float64) []Bound {
+	out := make([]Bound, len(qs))
 	if len(xs) == 0 {
-		return Interval{}, TooFew, false
+		for i := range out {
+			out[i].Method = TooFew
+		}
+		return out
 	}
 	sorted := slices.Clone(xs)
 	slices.Sort(sorted)
-	at := Quantile(sorted, q)
-	tau := timeBelow(xs, at)
-	if spread := timeBelow(xs, Quantile(sorted, 0.5)); spread > independent && float64(len(xs))/spread < MinEffective {
-		return Interval{}, TooFewEffective, false
+	spread := timeBelow(xs, Quantile(sorted, 0.5))
+	for i, q := range qs {
+		if spread > independent && float64(len(xs))/spread < MinEffective {
+			out[i].Method = TooFewEffective
+			continue
+		}
+		tau := spread
+		if q != 0.5 {
+			tau = timeBelow(xs, Quantile(sorted, q))
+		}
+		out[i].Interval, out[i].Method, out[i].OK = RankInterval(sorted, q, confidence, tau)
 	}
-	return RankInterval(sorted, q, confidence, tau)
+	return out
 }
 
 // timeBelow is the autocorrelation time of whether an observation is at most the limit.
