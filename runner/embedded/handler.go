@@ -12,9 +12,8 @@ import (
 
 // Options are the settings of a handler; the zero value works.
 type Options struct {
-	// RoleChunk says how the assistant's role is told in an OpenAI chat stream: early (or ""), in a chunk of its own as
-	// soon as the engine says that the work has begun, or else just before the first token; first, on the first chunk of
-	// text; none, not at all.
+	// RoleChunk says when the chunk of an OpenAI chat stream is sent that tells the role and has no token: first (or ""),
+	// just before the first token; early, as soon as the engine says that the work has begun; none, not at all.
 	RoleChunk string
 	// Aliases are names that the model answers to beside its own. The OpenAI API ignores the name, as llama.cpp does;
 	// the Ollama API refuses other names, as Ollama does.

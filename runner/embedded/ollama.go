@@ -133,7 +133,7 @@ func (h *Handler) ollamaWire(form ollamaForm) wire {
 	}
 	return wire{
 		contentType: "application/x-ndjson",
-		chunk: func(b []byte, c Chunk, _ bool) []byte {
+		chunk: func(b []byte, c Chunk) []byte {
 			b = append(h.frame(b), form.text...)
 			if c.Kind == Reasoning {
 				b = appendString(append(b, `""`+form.other...), c.Text)

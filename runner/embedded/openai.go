@@ -138,18 +138,14 @@ func (h *Handler) identity(object string) string {
 
 func (h *Handler) chatWire(in openAIRequest) wire {
 	const open = `data: {"choices":[{"finish_reason":null,"index":0,"delta":{`
-	const role = `"role":"assistant",`
 	identity := h.identity("chat.completion.chunk")
 	tail := `}}],` + identity + "}\n\n"
 	w := wire{contentType: "text/event-stream", failure: openAIFailure, garbled: openAIGarbled}
-	if h.o.RoleChunk == "" || h.o.RoleChunk == "early" {
-		w.role = []byte(open + role + `"content":null` + tail)
+	if h.o.RoleChunk != "none" {
+		w.role = []byte(open + `"role":"assistant","content":null` + tail)
 	}
-	w.chunk = func(b []byte, c Chunk, first bool) []byte {
+	w.chunk = func(b []byte, c Chunk) []byte {
 		b = append(b, open...)
-		if first && h.o.RoleChunk == "first" {
-			b = append(b, role...)
-		}
 		if c.Kind == Reasoning {
 			b = append(b, `"reasoning_content":`...)
 		} else {
@@ -195,7 +191,7 @@ func (h *Handler) completionWire(in openAIRequest) wire {
 	}
 	return wire{
 		contentType: "text/event-stream", failure: openAIFailure, garbled: openAIGarbled,
-		chunk: func(b []byte, c Chunk, _ bool) []byte {
+		chunk: func(b []byte, c Chunk) []byte {
 			b = append(b, "data: "+open...)
 			return append(appendString(b, c.Text), middle...)
 		},

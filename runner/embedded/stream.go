@@ -11,8 +11,8 @@ import (
 type wire struct {
 	contentType string // of a stream
 	role        []byte // the frame that tells the role by itself; nil: there is none
-	// chunk appends the frame of a piece of text; first: it is the first of its stream.
-	chunk func(b []byte, c Chunk, first bool) []byte
+	// chunk appends the frame of a piece of text.
+	chunk func(b []byte, c Chunk) []byte
 	// end appends what follows the last piece, the terminal mark included.
 	end func(b []byte, a account) []byte
 	// failure appends an error object as it appears inside a stream, and what follows it.
@@ -44,13 +44,13 @@ type stream struct {
 	received  time.Time
 	outcome   string
 
-	begun, headed, roleSent, textSent, gone bool
-	fault                                   Fault
-	buf                                     []byte
-	answer, reasoning                       []byte  // of a document
-	sentAt                                  []int64 // ns since the Unix epoch
-	tokens                                  []int32 // nil: one each
-	tokensSent                              int32
+	begun, headed, roleSent, gone bool
+	fault                         Fault
+	buf                           []byte
+	answer, reasoning             []byte  // of a document
+	sentAt                        []int64 // ns since the Unix epoch
+	tokens                        []int32 // nil: one each
+	tokensSent                    int32
 }
 
 // emit sends a chunk as soon as it is there: one chunk, one flush.
@@ -65,7 +65,7 @@ func (s *stream) emit(c Chunk) error {
 		s.fault = c.Fault
 		return errFault
 	case c.Kind == Begun:
-		if !s.streaming || s.wire.role == nil {
+		if !s.streaming || s.wire.role == nil || s.h.o.RoleChunk != "early" {
 			return nil
 		}
 		s.roleSent = true
@@ -84,8 +84,7 @@ func (s *stream) emit(c Chunk) error {
 		s.roleSent = true
 		s.buf = append(s.buf, s.wire.role...)
 	}
-	s.buf = s.wire.chunk(s.buf, c, !s.textSent)
-	s.textSent = true
+	s.buf = s.wire.chunk(s.buf, c)
 	s.stamp(int32(c.Tokens))
 	return s.write(s.buf)
 }

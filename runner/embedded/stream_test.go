@@ -60,6 +60,40 @@ func TestFaultsHurtADocumentToo(t *testing.T) {
 	}
 }
 
+func TestAClientThatLeavesEndsTheGeneration(t *testing.T) {
+	e := greeting()
+	asked, ended := make(chan struct{}), make(chan struct{})
+	e.asked = func(ctx context.Context, _ Prompt) {
+		close(asked)
+		<-ctx.Done()
+		close(ended)
+	}
+	h := NewHandler(e, Options{})
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		h.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	ctx, leave := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, "POST", server.URL+"/v1/completions", strings.NewReader(`{"prompt":"x","stream":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { <-asked; leave() }()
+	if r, err := http.DefaultClient.Do(request); err == nil {
+		_ = r.Body.Close()
+		t.Error("it was answered")
+	}
+	<-ended
+	<-done
+	metrics := httptest.NewRecorder()
+	h.ServeHTTP(metrics, httptest.NewRequest("GET", "/metrics", nil))
+	if want := `llmscen_runtime_requests_total{outcome="cancelled"} 1`; !strings.Contains(metrics.Body.String(), want) {
+		t.Errorf("%s has no %s", metrics.Body, want)
+	}
+}
+
 func TestTheServersOwnCountersCountWhatArrived(t *testing.T) {
 	url := serve(t, greeting(), Options{}).URL
 	for range 3 {

@@ -11,6 +11,7 @@
 //     moves single tokens, never the ones after it, and never puts a token before another.
 //   - Several tokens to a chunk leave together when the first of them is due.
 //   - Times are counted from the slot, not from the token before, so that late wake-ups do not add up.
+//     Go's timers wake up to a millisecond late; when a token really left is what embedded.Sent tells.
 //   - Draws belong to the request's number in the order of arrival, so that the n-th request of the same seed always
 //     draws the same.
 package simulated
