@@ -40,6 +40,11 @@ def ask(sql, **values):
     return con.sql(sql, params=values or None).pl()
 
 
+def draw(chart, frame):
+    """The chart, or a word where its frame has no rows: such a chart has no size."""
+    return chart if len(frame) else "Nothing to draw: there are no such rows."
+
+
 apply = os.environ.get("LLMSCEN_APPLY") or ask("SELECT max(apply) AS apply FROM trials").item()
 assert apply, f"the warehouse {warehouse} holds no trial"
 f"{apply} in {warehouse}"
@@ -95,13 +100,14 @@ cells = ask(
     apply=apply,
 )["cell"].to_list()
 
-alt.Chart(ecdf, title="Latency: share of requests that took at most so long").mark_line().encode(
+chart = alt.Chart(ecdf, title="Latency: share of requests that took at most so long").mark_line().encode(
     alt.X("ms:Q", title="ms").scale(type="log", nice=False),
     alt.Y("share:Q", title="share of requests").axis(format="%"),
     alt.Color("cell:N", title="cell").sort(cells),
     alt.Column("latency:N", title=None),
     order="share:Q",
 ).resolve_scale(x="independent").properties(width=330, height=260)
+draw(chart, ecdf)
 
 # %% [markdown]
 # ## Time to first token against the load
@@ -140,9 +146,10 @@ points = alt.Chart(ttft).mark_point(filled=True, opacity=0.6).encode(
     quantile,
 )
 lines = alt.Chart(ttft).mark_line().encode(alt.X("typical_per_second:Q"), alt.Y("typical_ms:Q"), quantile)
-(points + lines).properties(width=700, height=260).facet(row=alt.Row("runtime:N", title=None)).properties(
+chart = (points + lines).properties(width=700, height=260).facet(row=alt.Row("runtime:N", title=None)).properties(
     title="Time to first token against the load"
 )
+draw(chart, ttft)
 
 # %% [markdown]
 # ## Resources under the load
@@ -154,9 +161,9 @@ lines = alt.Chart(ttft).mark_line().encode(alt.X("typical_per_second:Q"), alt.Y(
 # %%
 trial, began, ended = ask(
     """
-    SELECT trial_id, min(dispatched_at) AS began, max(done_at) AS ended FROM latencies
-    WHERE apply = $apply AND dispatched_at IS NOT NULL
-    GROUP BY trial_id ORDER BY count(*) / (max(done_at) - min(dispatched_at)) DESC, trial_id LIMIT 1
+    SELECT trial_id, min(intended_at) AS began, max(coalesce(done_at, intended_at)) AS ended
+    FROM latencies WHERE apply = $apply
+    GROUP BY trial_id ORDER BY count(*) / (1 + max(intended_at) - min(intended_at)) DESC, trial_id LIMIT 1
     """,
     apply=apply,
 ).row(0)
@@ -188,21 +195,19 @@ used = ask(
 time = alt.X("seconds:Q", title=None).scale(domain=[0, (ended - began) / 1e9], nice=False)
 
 
-def panel(name, title, scale=1):
-    frame = used.filter(pl.col("name") == name).with_columns(pl.col("value") / scale)
-    return alt.Chart(frame).mark_line().encode(
+frames = [
+    ("requests on their way", on_their_way.select("seconds", value="requests", target=pl.lit("requests"))),
+    ("CPU, cores", used.filter(pl.col("name") == "cpu_cores")),
+    ("memory, MiB", used.filter(pl.col("name") != "cpu_cores").with_columns(pl.col("value") / 2**20)),
+]
+panels = [
+    alt.Chart(frame).mark_line(interpolate="step-after").encode(
         time, alt.Y("value:Q", title=title), alt.Color("target:N", title=None)
     ).properties(width=700, height=120)
-
-
-alt.vconcat(
-    alt.Chart(on_their_way).mark_area(interpolate="step-after", opacity=0.6).encode(
-        time, alt.Y("requests:Q", title="requests on their way")
-    ).properties(width=700, height=120),
-    panel("cpu_cores", "CPU, cores"),
-    panel("memory_working_set_bytes", "memory, MiB", scale=2**20),
-    title=f"Load and resources of {trial}, by seconds since its first request",
-)
+    for title, frame in frames
+    if len(frame)
+]
+draw(alt.vconcat(*panels, title=f"Load and resources of {trial}, by seconds since its first request"), panels)
 
 # %% [markdown]
 # ## Where the resources come from
