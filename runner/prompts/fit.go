@@ -2,7 +2,7 @@ package prompts
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -114,7 +114,7 @@ func learn(ctx context.Context, o Options) (Fit, error) {
 		fit, err = measure(func(text string) (int, bool, error) { return ask(ctx, o, text) }, shuffled(o.Nonce))
 	case "runtime":
 		if o.Tokenizer == nil {
-			return Fit{}, fmt.Errorf("the runtime has no /tokenize that is known")
+			return Fit{}, errors.New("the runtime has no /tokenize that is known")
 		}
 		fit, err = count(func(text string) (int, error) { return o.Tokenizer.Tokenize(ctx, text) })
 	default:
@@ -201,6 +201,8 @@ func measure(tokens func(text string) (int, bool, error), order func([]string) [
 		return fit, nil
 	}
 	if fit.Words > prefixes[0] || len(fit.Probes) == 1 {
+		// Where the server told of the first only, so few words would make prompts alike.
+		fit.Words = max(fit.Words, prefixes[1])
 		fit.PerWord, fit.Overhead = 1, float64(fit.Probes[0].Tokens-fit.Probes[0].Words)
 		return fit, nil
 	}
