@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -208,15 +209,15 @@ func TestARedirectIsFollowedOnTheSameHostOnly(t *testing.T) {
 
 func TestTheProxyIsTheRuntimesAndNotTheEnvironments(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
-	var asked string
+	var asked atomic.Pointer[url.URL]
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = r.URL.String()
+		asked.Store(r.URL)
 		words(w, r)
 	}))
 	defer proxy.Close()
 	answer, _ := ask(t, dial(t, scenarios.Runtime{Proxy: proxy.URL}, "http://llm.example:8000"))
-	if answer.ErrorKind != "" || asked != "http://llm.example:8000/v1/chat/completions" {
-		t.Errorf("got %q %q, the proxy was asked for %q", answer.ErrorKind, answer.ErrorText, asked)
+	if got := asked.Load(); answer.ErrorKind != "" || got == nil || got.String() != "http://llm.example:8000/v1/chat/completions" {
+		t.Errorf("got %q %q, the proxy was asked for %q", answer.ErrorKind, answer.ErrorText, got)
 	}
 }
 
