@@ -117,7 +117,6 @@ type llamaTimings struct {
 	CacheN      *int32   `json:"cache_n"`
 	PromptMS    *float64 `json:"prompt_ms"`
 	PredictedMS *float64 `json:"predicted_ms"`
-	QueueMS     *float64 `json:"queue_ms"` // the embedded servers'
 }
 
 type openAIDecoder struct{ fast template }
@@ -245,9 +244,5 @@ func (l *llamaTimings) into(r *reading) {
 	if l.CacheN != nil {
 		r.usage.cached = tables.Some(*l.CacheN)
 	}
-	r.timings = timings{
-		queue:   milliseconds(l.QueueMS),
-		prefill: milliseconds(l.PromptMS),
-		decode:  milliseconds(l.PredictedMS),
-	}
+	r.timings = timings{prefill: milliseconds(l.PromptMS), decode: milliseconds(l.PredictedMS)}
 }

@@ -34,7 +34,7 @@ type usage struct {
 
 // timings are durations that a server measured itself.
 type timings struct {
-	queue, prefill, decode, load tables.Null[int64] // ns
+	prefill, decode, load tables.Null[int64] // ns
 }
 
 // token notes a chunk of n tokens; text is what it adds to the output.
@@ -69,7 +69,6 @@ func (r *reading) into(a *load.Answer) {
 	a.FinishReason = r.finish
 	a.PromptTokens = r.usage.prompt
 	a.CachedTokens = r.usage.cached
-	a.ServerQueueNS = r.timings.queue
 	a.ServerPrefillNS = r.timings.prefill
 	a.ServerDecodeNS = r.timings.decode
 	a.ServerLoadNS = r.timings.load
