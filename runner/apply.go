@@ -15,8 +15,8 @@ import (
 type Deps struct {
 	ApplyID string
 	Driver  Driver
-	// Equip gives what a trial is measured with, once its runtime is up.
-	Equip    func(Trial, Endpoint, benchclient.Assignment) (Equipment, error)
+	// Equip gives what a trial is measured with, once its runtime is up; note keeps a sentence among the trial's events.
+	Equip    func(t Trial, e Endpoint, a benchclient.Assignment, note func(string)) (Equipment, error)
 	Recorder Recorder
 	Journal  *Journal
 	// Events hears what happens, in order, from one goroutine at a time; nil: nobody does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -61,7 +62,10 @@ func (m *measuring) measure(ctx context.Context) {
 		m.failed(err)
 		return
 	}
-	equipment, err := m.Equip(t, m.endpoint, assignment)
+	equipment, err := m.Equip(t, m.endpoint, assignment, func(sentence string) {
+		m.note("note", sentence)
+		m.tell(Event{Type: Note, Trial: t.ID, Detail: sentence})
+	})
 	if err != nil {
 		m.failed(err)
 		return
@@ -69,11 +73,30 @@ func (m *measuring) measure(ctx context.Context) {
 	m.begun = true
 	err = m.run(ctx, equipment, assignment)
 	m.row.MeasureFrom, m.row.MeasureUntil = m.report.MeasureFrom, m.report.MeasureUntil
+	m.noteReport()
 	if err != nil {
 		m.failed(err)
 		return
 	}
 	m.row.Status = tables.StatusCompleted
+}
+
+// noteReport keeps what the worker found out: how prompts got their lengths, and how the schedule was paced.
+func (m *measuring) noteReport() {
+	facts := struct {
+		Prompts any    `json:"prompts"`
+		Pacer   string `json:"pacer,omitempty"`
+		MaxLag  int64  `json:"max_lag_ns"`
+		Blocked int64  `json:"sink_blocked_ns"`
+	}{m.report.Prompts, m.report.Pacer, int64(m.report.MaxLag), int64(m.report.SinkBlocked)}
+	text, err := json.Marshal(facts)
+	if err != nil {
+		panic(fmt.Sprintf("a report is plain values, but: %v", err))
+	}
+	m.note("worker_report", string(text))
+	if n := m.report.Prompts.Lengths.Note; n != "" {
+		m.tell(Event{Type: Note, Trial: m.trial.ID, Detail: n})
+	}
 }
 
 // run lets the worker and the collectors run side by side: the collectors until the worker is done.
@@ -124,7 +147,8 @@ func trialRow(t Trial, a *applying) tables.Trial {
 		ContextTokens: int32(r.ContextTokens), Parallel: int32(r.Parallel),
 		CPUsAllocated: r.Resources.CPUs, Replicas: int32(max(c.Replicas, 1)), ClientWorkers: int32(max(c.ClientWorkers, 1)),
 		PromptSet: c.PromptSet.Addr, Load: c.Load.Addr, LoadShape: c.Load.Shape,
-		Status: tables.StatusFailed, Fingerprint: a.Fingerprint, GitCommit: a.GitCommit,
+		// What a process that dies leaves is found with this status.
+		Status: tables.StatusInterrupted, Fingerprint: a.Fingerprint, GitCommit: a.GitCommit,
 	}
 	if r.Resources.GPUs > 0 {
 		row.GPUsAllocated = tables.Some(r.Resources.GPUs)

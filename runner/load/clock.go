@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"sort"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,19 @@ type clock struct {
 }
 
 func newClock(p *Plan, began time.Time) *clock {
-	return &clock{plan: p, began: began, wall: tables.Instant(began.UnixNano())}
+	return &clock{plan: p, began: began, wall: WallAt(began)}
+}
+
+// WallAt is where the wall clock stood at a reading of the monotonic clock. It reads both a few times and believes the
+// middle: time.Now reads one after the other, and a thread that is preempted in between sees them apart.
+func WallAt(began time.Time) tables.Instant {
+	var walls [9]int64
+	for i := range walls {
+		now := time.Now()
+		walls[i] = now.UnixNano() - int64(now.Sub(began))
+	}
+	slices.Sort(walls[:])
+	return tables.Instant(walls[len(walls)/2])
 }
 
 func (c *clock) instant(after time.Duration) tables.Instant { return c.wall + tables.Instant(after) }

@@ -1,9 +1,9 @@
 package protocol
 
 import (
-	"slices"
 	"time"
 
+	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
@@ -18,18 +18,9 @@ type clock struct {
 	wall  int64 // of began, in ns since the Unix epoch
 }
 
-// newClock reads both clocks a few times and believes the middle: time.Now reads one after the other, and a thread that
-// is preempted in between sees them apart.
 func newClock() clock {
-	c := clock{began: time.Now()}
-	var walls [9]int64
-	for i := range walls {
-		now := time.Now()
-		walls[i] = now.UnixNano() - int64(now.Sub(c.began))
-	}
-	slices.Sort(walls[:])
-	c.wall = walls[len(walls)/2]
-	return c
+	began := time.Now()
+	return clock{began: began, wall: int64(load.WallAt(began))}
 }
 
 func (c clock) now() tables.Instant { return tables.Instant(c.wall + int64(time.Since(c.began))) }

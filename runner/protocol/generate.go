@@ -73,7 +73,8 @@ func (c *Client) Generate(ctx context.Context, r load.Request, t *load.Timeline)
 // exchange sends the request and reads the answer to its end.
 func (a *attempt) exchange(r load.Request, answer *load.Answer) error {
 	c, t := a.client, a.reading.timeline
-	target := c.targets[(r.Seq+int64(r.Attempt))%int64(len(c.targets))]
+	// Probes have numbers below zero.
+	target := c.targets[uint64(r.Seq+int64(r.Attempt))%uint64(len(c.targets))]
 	answer.TargetID = target.id
 	body := newUpload(c.format.body(r), &a.sent)
 	request := (&http.Request{

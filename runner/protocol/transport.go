@@ -43,6 +43,16 @@ type transport struct {
 	contacts guard
 }
 
+// Transport reaches a runtime as its requests will: by its proxy, with its certificates, and refused where they are.
+// It is for asking whether a runtime is ready.
+func Transport(r scenarios.Runtime) (http.RoundTripper, error) {
+	t, err := newTransport(r, true)
+	if err != nil {
+		return nil, err
+	}
+	return t.client.Transport, nil
+}
+
 func newTransport(r scenarios.Runtime, userSpace bool) (*transport, error) {
 	t := &transport{userSpace: userSpace, contacts: guard{allowMetadata: r.AllowMetadata, allowPublic: r.AllowPublic}}
 	t.dialer = net.Dialer{Timeout: dialTimeout, Control: t.contacts.control}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/llmscen/llmscen/runner"
 	"github.com/llmscen/llmscen/runner/local"
+	"github.com/llmscen/llmscen/runner/protocol"
 	"github.com/llmscen/llmscen/warehouse"
 	"github.com/llmscen/llmscen/warehouse/exporter"
 	"github.com/llmscen/llmscen/warehouse/tables"
@@ -72,13 +73,13 @@ func (a *applying) run(ctx context.Context) (int, error) {
 	})
 	defer stopNote()
 	a.event(runner.Event{At: time.Now().UTC(), Type: runner.ApplyStarted, Apply: a.id, Of: len(plan.Trials), Detail: server.URL + "/metrics"})
-	driver, err := a.driver(journal)
+	driver, err := a.driver(journal, writer)
 	if err != nil {
 		stopDisplay()
 		return exitFailed, err
 	}
 	outcome, err := runner.Apply(ctx, plan, runner.Deps{
-		ApplyID: a.id, Driver: driver, Equip: equip(a.live, a.note), Recorder: recorder{writer, plan.ScenarioName, exports, &a.open}, Journal: journal,
+		ApplyID: a.id, Driver: driver, Equip: equip(a.live), Recorder: recorder{writer, plan.ScenarioName, exports, &a.open}, Journal: journal,
 		Events: a.event, Labels: a.labels, Fingerprint: fingerprint, GitCommit: gitCommit(ctx, a.planned.scenario.Dir),
 	})
 	if err == nil {
@@ -119,13 +120,21 @@ func (a *applying) openJournal(address string) (*runner.Journal, error) {
 }
 
 // driver starts runtimes on this machine, and journals each process before and after.
-func (a *applying) driver(journal *runner.Journal) (runner.Driver, error) {
+func (a *applying) driver(journal *runner.Journal, writer *warehouse.ApplyWriter) (runner.Driver, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this binary, which runs the embedded runtimes: %w", err)
 	}
 	return local.New(local.Options{
-		Executable: executable, Dir: a.planned.scenario.Dir, Journal: journal.Write, Note: a.note,
+		Executable: executable, Dir: a.planned.scenario.Dir, Journal: journal.Write,
+		Note: func(sentence string) {
+			a.note(sentence)
+			e := tables.Event{At: tables.Instant(time.Now().UnixNano()), Kind: "driver", Message: sentence}
+			if err := writer.WriteEvents([]tables.Event{e}); err != nil {
+				a.note(err.Error())
+			}
+		},
+		Transport: protocol.Transport,
 	}), nil
 }
 

@@ -43,7 +43,7 @@ func downRun(e *Env, id string) error {
 				return fmt.Errorf("ending process %d of %s: %w", p.PID, s.ID, err)
 			}
 			removed++
-			fmt.Fprintf(e.Stdout, "Ended process %d (%s) of %s\n", p.PID, p.Object, s.ID)
+			fmt.Fprintf(e.Stdout, "Removed what was left of process %d (%s) of %s\n", p.PID, p.Object, s.ID)
 		}
 	}
 	if removed == 0 {

@@ -12,8 +12,8 @@ import (
 )
 
 // equip gives what a trial on this machine is measured with: a worker in this process, and procfs.
-func equip(l *live, note func(string)) func(runner.Trial, runner.Endpoint, benchclient.Assignment) (runner.Equipment, error) {
-	return func(t runner.Trial, endpoint runner.Endpoint, a benchclient.Assignment) (runner.Equipment, error) {
+func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, func(string)) (runner.Equipment, error) {
+	return func(t runner.Trial, endpoint runner.Endpoint, a benchclient.Assignment, note func(string)) (runner.Equipment, error) {
 		o := protocol.Options{Runtime: a.Runtime, TrialID: t.ID}
 		for _, target := range a.Targets {
 			o.Targets = append(o.Targets, protocol.Target{ID: target.ID, URL: target.URL})
