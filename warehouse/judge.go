@@ -212,17 +212,3 @@ func (c *court) scopeOf(st tables.Stage) *scope {
 	}
 	return nil
 }
-
-// JudgeWith is Judge as a trial's seal calls it; the row that is sealed stands in for the evidence's trial.
-func JudgeWith(e Evidence) JudgeFunc {
-	return func(ctx context.Context, db *sql.DB, row tables.Trial) (Conclusion, error) {
-		e.Trial = row
-		j, err := Judge(ctx, db, e)
-		if err != nil {
-			return Conclusion{}, err
-		}
-		row.Validity, row.SLO, row.BindingObjective = j.Validity, j.SLO, j.BindingObjective
-		row.ValidityReasons = append(j.Reasons, row.ValidityReasons...)
-		return Conclusion{Trial: row, Stages: j.Stages, Verdicts: j.Verdicts, Summaries: j.Summaries}, nil
-	}
-}

@@ -18,16 +18,18 @@ type distribution struct {
 	moreIsBetter bool
 	// sum: the sum over the requests means something.
 	sum bool
+	// steady: it is told whether the figure settled.
+	steady bool
 }
 
 // interToken is the one distribution whose rows are tokens: judged_gaps holds them.
 const interToken = "inter_token"
 
 var distributions = []distribution{
-	{metric: "ttft", unit: "seconds"},
+	{metric: "ttft", unit: "seconds", steady: true},
 	{metric: "ttft_sent", unit: "seconds"},
 	{metric: "end_to_end", unit: "seconds"},
-	{metric: "tpot", unit: "seconds"},
+	{metric: "tpot", unit: "seconds", steady: true},
 	{metric: interToken, unit: "seconds"},
 	{metric: "output_tokens_per_second", unit: "tokens_per_second", moreIsBetter: true},
 	{metric: "schedule_lag", unit: "seconds"},
@@ -106,7 +108,30 @@ func (c *court) summarizeRequests(ctx context.Context, s *scope, d distribution)
 	interval, method, ok := stats.MeanInterval(xs, Confidence)
 	setInterval(mean, interval, method, ok)
 	s.addExtremes(d, values, n)
+	if d.steady {
+		s.addSteadiness(d, xs)
+	}
 	return nil
+}
+
+// steadyBatches is how many medians a trend is sought in, and steadyLeast the least number of requests for it.
+const (
+	steadyBatches = 20
+	steadyLeast   = 100
+)
+
+// addSteadiness keeps how steady a figure was: the share of the requests after which it had settled (MSER-5; near one
+// half it never did), and whether it went on rising or falling (Mann–Kendall over medians of batches). These are
+// figures, not rules: a load that changes, or that is too much, has a trend by its nature.
+func (s *scope) addSteadiness(d distribution, xs []float64) {
+	n := int64(len(xs))
+	if n < steadyLeast {
+		return
+	}
+	tau, p := stats.MannKendall(stats.BatchMedians(xs, steadyBatches))
+	s.add(d.metric, "warm_up_cut", "ratio", tables.Some(float64(stats.MSER5(xs))/float64(n)), n, "mser5")
+	s.add(d.metric, "trend_tau", "ratio", tables.Some(tau), n, "mann_kendall")
+	s.add(d.metric, "trend_p", "ratio", tables.Some(p), n, "mann_kendall")
 }
 
 func (s *scope) addExtremes(d distribution, v figures, n int64) {

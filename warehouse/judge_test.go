@@ -357,23 +357,17 @@ func TestAJudgementEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestTheSealGetsTheVerdictsInTheTrialsRow(t *testing.T) {
-	db := trialDB(t)
-	requests, arrivals := steady.rows()
-	insert(t, db, "a", requests...)
-	insert(t, db, "a", arrivals...)
-	e := steady.evidence()
-	e.SLO = slo("ttft", "p50", 1, "seconds")
-	row := e.Trial
-	row.ValidityReasons = []string{"rows could not be kept"}
-	c, err := JudgeWith(e)(t.Context(), db, row)
-	if err != nil {
-		t.Fatal(err)
+func TestATrialThatSlowsDownShowsItsTrend(t *testing.T) {
+	flat := steady.judge(t, nil)
+	if p := flat.summary(t, "ttft", "trend_p").Value; p.V < 0.01 {
+		t.Errorf("without a trend p is %v", p)
 	}
-	if c.Trial.Validity != tables.Valid || c.Trial.SLO != tables.SLOPass || c.Trial.BindingObjective != "ttft p50" || len(c.Trial.ValidityReasons) != 2 {
-		t.Errorf("the row is %+v", c.Trial)
-	}
-	if len(c.Stages) != 1 || len(c.Verdicts) != 1 || len(c.Summaries) < 40 {
-		t.Errorf("%d stages, %d verdicts, %d summaries", len(c.Stages), len(c.Verdicts), len(c.Summaries))
+	m := steady
+	m.edit = func(i int, r *tables.Request) { *r = shifted(*r, tables.Instant(i)*ms) }
+	j := m.judge(t, nil)
+	wantNear(t, "trend", j.summary(t, "ttft", "trend_tau").Value, 1, 0.05)
+	wantNear(t, "p of the trend", j.summary(t, "ttft", "trend_p").Value, 0, 0.001)
+	if cut := j.summary(t, "ttft", "warm_up_cut").Value; cut.V < 0.4 {
+		t.Errorf("a trial that never settles is cut at %v", cut)
 	}
 }
