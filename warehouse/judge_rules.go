@@ -99,9 +99,9 @@ var rules = []rule{
 	{name: "cache_intent", what: "the distance of the cached share of prompt tokens from the scenario's intent", unit: "ratio", when: "where the scenario states an intent and the server tells",
 		flagged: above(0.01), invalid: above(0.10),
 		value: func(f *facts) (float64, bool) { return f.cacheOff.V, f.cacheOff.Valid }},
-	{name: "coalesced_chunks", what: "the share of token chunks that came in one read with an earlier one, and so share its time", unit: "ratio", when: "where chunks have kernel timestamps",
+	{name: "coalesced_chunks", what: "the share of token chunks that came in one read with an earlier one, and so share its time", unit: "ratio", when: "where chunks have kernel timestamps and a token takes a millisecond or more: faster ones share segments by their nature",
 		flagged: above(0.10), invalid: none,
-		value: func(f *facts) (float64, bool) { return f.coalesced.V, f.coalesced.Valid }},
+		value: func(f *facts) (float64, bool) { return f.coalesced.V, f.coalesced.Valid && f.tpotP50 >= 0.001 }},
 }
 
 // Rules lists the rules that a measurement is held against, in the order of their reasons. A runtime that died flags a
@@ -154,7 +154,8 @@ type facts struct {
 	workersLost                     int
 	died                            string
 	due, sent, sendable, missing    int64
-	lagP99, ttftP50, sentInTime     float64
+	lagP99, sentInTime              float64
+	ttftP50, tpotP50                float64
 	saturated, truncated            float64
 
 	clientCPU, throttled, schedLatency, contention, cacheOff, coalesced tables.Null[float64]
@@ -207,7 +208,7 @@ func (c *court) facts(ctx context.Context) (*facts, error) {
 	f := &facts{
 		openLoop: c.OpenLoop, sharedHost: c.SharedHost, completed: c.Trial.Status == tables.StatusCompleted,
 		workersLost: c.WorkersLost, died: c.RuntimeDied,
-		due: s.counts.due, sent: s.counts.sent, ttftP50: s.value("ttft", "p50").V,
+		due: s.counts.due, sent: s.counts.sent, ttftP50: s.value("ttft", "p50").V, tpotP50: s.value("tpot", "p50").V,
 		clientCPU:    s.value("client_cpu_cores", "mean"),
 		throttled:    s.value("client_throttled_ratio", "mean"),
 		schedLatency: s.value("client_sched_latency_p99_seconds", "mean"),

@@ -338,6 +338,15 @@ func TestResourcesOfSeveralProcessesAreAddedUp(t *testing.T) {
 	wantNear(t, "received", j.summary(t, "runtime_network_receive_bytes", "sum").Value, 3100, 1e-9)
 }
 
+func TestTokensFasterThanSegmentsAreNoFlaw(t *testing.T) {
+	m := steady
+	m.tokenGap = 200 * time.Microsecond
+	m.edit = func(_ int, r *tables.Request) { r.CoalescedChunks = 8 }
+	if j := m.judge(t, nil); j.Validity != tables.Valid {
+		t.Errorf("validity is %s for %q", j.Validity, j.Reasons)
+	}
+}
+
 func TestRulesReadAsSentences(t *testing.T) {
 	for _, r := range Rules() {
 		if r.Name == "" || r.What == "" || r.Flagged == "" && r.Invalid == "" {
