@@ -127,7 +127,7 @@ func eventLine(e runner.Event, color bool) string {
 	return ""
 }
 
-// verdictLine is a trial's verdicts in one line, and its reasons.
+// verdictLine is a trial's verdicts in one line, with the names of the rules behind them; the table tells the rest.
 func verdictLine(v runner.Verdict, color bool) string {
 	parts := []string{styled(string(v.Status), color)}
 	if v.Validity != "" {
@@ -137,8 +137,14 @@ func verdictLine(v runner.Verdict, color bool) string {
 		parts = append(parts, "SLO "+styled(string(v.SLO), color))
 	}
 	line := strings.Join(parts, ", ")
-	if len(v.Reasons) > 0 {
-		line += ": " + printable(strings.Join(v.Reasons, "; "))
+	var rules []string
+	for _, reason := range v.Reasons {
+		if rule, _, named := strings.Cut(reason, ":"); named && !strings.Contains(rule, " ") {
+			rules = append(rules, rule)
+		}
+	}
+	if len(rules) > 0 {
+		line += " (" + printable(strings.Join(rules, ", ")) + ")"
 	}
 	return line
 }

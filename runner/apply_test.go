@@ -1,0 +1,233 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/llmscen/llmscen/runner/benchclient"
+	"github.com/llmscen/llmscen/runner/load"
+	"github.com/llmscen/llmscen/scenarios"
+	"github.com/llmscen/llmscen/warehouse/tables"
+)
+
+// stage is a fake driver, worker, collector and recorder that write down what is done with them.
+type stage struct {
+	mu    sync.Mutex
+	did   []string
+	seals []Sealing
+
+	startErr error
+	died     chan struct{} // closed by the worker of the trial whose ID dies names
+	dies     string
+	work     time.Duration
+}
+
+func (s *stage) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.did = append(s.did, what)
+}
+
+func (s *stage) Start(_ context.Context, d Deployment) (Endpoint, error) {
+	s.note("start " + d.Name)
+	if s.startErr != nil {
+		return Endpoint{}, s.startErr
+	}
+	s.died = make(chan struct{})
+	return Endpoint{
+		Targets: []Target{{ID: "t", URL: "http://127.0.0.1:1"}}, Model: "m", Died: s.died,
+		Death: func() string { return "killed by signal 9" },
+	}, nil
+}
+
+func (s *stage) Stop(_ context.Context, d Deployment) error { s.note("stop " + d.Name); return nil }
+
+func (s *stage) Trial(row tables.Trial) (TrialRecorder, error) {
+	s.note("trial " + row.TrialID)
+	return &rows{stage: s}, nil
+}
+
+func (s *stage) Run(ctx context.Context, a benchclient.Assignment, sink load.Sink) (benchclient.Report, error) {
+	if a.TrialID == s.dies {
+		close(s.died)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(s.work):
+	}
+	return benchclient.Report{}, sink.WriteRequests([]tables.Request{{TrialID: a.TrialID}})
+}
+
+// Collect samples until it is told to end, and then writes what it holds.
+func (s *stage) Collect(ctx context.Context, sink SampleSink) error {
+	<-ctx.Done()
+	return sink.WriteSamples([]tables.Sample{{Value: 1}})
+}
+
+// rows records one trial.
+type rows struct {
+	*stage
+	requests, samples int
+	sealed            bool
+}
+
+func (r *rows) WriteRequests(q []tables.Request) error { r.requests += len(q); return nil }
+func (r *rows) WriteArrivals([]tables.Arrival) error   { return nil }
+func (r *rows) WriteBodies([]tables.Body) error        { return nil }
+func (r *rows) WriteSeries([]tables.Series) error      { return nil }
+func (r *rows) WriteSamples(q []tables.Sample) error {
+	if r.sealed {
+		return errors.New("a sample came after the seal")
+	}
+	r.samples += len(q)
+	return nil
+}
+func (r *rows) Note([]tables.Event, []tables.Target) error { return nil }
+func (r *rows) Seal(_ context.Context, s Sealing) (Verdict, error) {
+	r.sealed = true
+	if s.Begun && (r.requests != 1 || r.samples != 1) {
+		return Verdict{}, errors.New("sealed before all rows were there")
+	}
+	r.note("seal " + s.Trial.TrialID + " " + string(s.Trial.Status))
+	r.seals = append(r.seals, s)
+	return Verdict{TrialID: s.Trial.TrialID, Status: s.Trial.Status}, nil
+}
+
+// perform applies a plan of the scenario on the stage.
+func perform(ctx context.Context, t *testing.T, s *stage, sc *scenarios.Scenario) (Outcome, *Plan) {
+	t.Helper()
+	p, err := NewPlan(sc, "/results")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := OpenJournal(t.TempDir(), "id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	out, err := Apply(ctx, p, Deps{
+		ApplyID: "id", Driver: s, Recorder: s, Journal: j,
+		Equip: func(Trial, Endpoint, benchclient.Assignment, func(string)) (Equipment, error) {
+			return Equipment{Worker: s, Collectors: []Collector{s}}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out, p
+}
+
+func TestTrialsOfOneDeploymentShareItAndOnlyOneIsUp(t *testing.T) {
+	s := &stage{}
+	out, p := perform(t.Context(), t, s, twoRuntimes(scenarios.OrderListed, 2))
+	a, b := p.Deployments[0].Name, p.Deployments[1].Name
+	var moves []string
+	for _, d := range s.did {
+		if strings.HasPrefix(d, "start") || strings.HasPrefix(d, "stop") {
+			moves = append(moves, d)
+		}
+	}
+	if want := []string{"start " + a, "stop " + a, "start " + b, "stop " + b}; !slices.Equal(moves, want) {
+		t.Errorf("did %v, want %v", moves, want)
+	}
+	if len(out.Verdicts) != 4 || out.Interrupted {
+		t.Errorf("outcome %+v", out)
+	}
+}
+
+func TestARuntimeIsMadeFreshWhereTheRunAsksForIt(t *testing.T) {
+	s := &stage{}
+	sc := twoRuntimes(scenarios.OrderListed, 3)
+	sc.Runs[0].Cells = sc.Runs[0].Cells[:1]
+	sc.Runs[0].Cells[0].Reset = scenarios.ResetRuntime
+	perform(t.Context(), t, s, sc)
+	starts := 0
+	for _, d := range s.did {
+		if strings.HasPrefix(d, "start") {
+			starts++
+		}
+	}
+	if starts != 3 {
+		t.Errorf("started %d times for three trials", starts)
+	}
+}
+
+func TestADeploymentThatDoesNotStartIsTriedOnceAndFailsItsTrials(t *testing.T) {
+	s := &stage{startErr: errors.New("no such file")}
+	out, _ := perform(t.Context(), t, s, twoRuntimes(scenarios.OrderListed, 2))
+	if len(out.Verdicts) != 4 {
+		t.Fatalf("%d verdicts, want 4", len(out.Verdicts))
+	}
+	for _, seal := range s.seals {
+		if seal.Trial.Status != tables.StatusFailed || seal.Begun || !strings.Contains(seal.Failure, "no such file") {
+			t.Errorf("sealed %s: %q", seal.Trial.Status, seal.Failure)
+		}
+	}
+	starts := 0
+	for _, d := range s.did {
+		if strings.HasPrefix(d, "start") {
+			starts++
+		}
+	}
+	if starts != 2 {
+		t.Errorf("started %d times, want once for each of two deployments", starts)
+	}
+}
+
+func TestARuntimeThatDiesIsAFindingAndIsStartedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{work: 10 * time.Second, dies: `r[runtime="runtime.a"]#1`}
+		out, p := perform(t.Context(), t, s, twoRuntimes(scenarios.OrderListed, 2))
+		if got := s.seals[0]; got.Trial.Status != tables.StatusCompleted || !strings.Contains(got.RuntimeDied, "killed by signal 9") {
+			t.Errorf("sealed %s, died %q", got.Trial.Status, got.RuntimeDied)
+		}
+		if got := s.seals[1]; got.RuntimeDied != "" {
+			t.Errorf("the trial after it: died %q", got.RuntimeDied)
+		}
+		starts := 0
+		for _, d := range s.did {
+			if d == "start "+p.Deployments[0].Name {
+				starts++
+			}
+		}
+		if starts != 2 || len(out.Verdicts) != 4 {
+			t.Errorf("started %d times, %d verdicts", starts, len(out.Verdicts))
+		}
+	})
+}
+
+func TestAnInterruptSealsTheTrialUnderWayAndTakesTheRuntimeDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{work: time.Minute}
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		out, p := perform(ctx, t, s, twoRuntimes(scenarios.OrderListed, 2))
+		if !out.Interrupted || len(out.Verdicts) != 2 {
+			t.Fatalf("outcome %+v", out)
+		}
+		if s.seals[0].Trial.Status != tables.StatusCompleted || s.seals[1].Trial.Status != tables.StatusInterrupted {
+			t.Errorf("sealed %s and %s", s.seals[0].Trial.Status, s.seals[1].Trial.Status)
+		}
+		if last := s.did[len(s.did)-1]; last != "stop "+p.Deployments[0].Name {
+			t.Errorf("the last act was %q", last)
+		}
+	})
+}
+
+func TestTheNonceIsEqualAcrossCellsAndDiffersBetweenRepetitionsAndApplies(t *testing.T) {
+	a := Trial{Run: "r", Repetition: 1, ID: "r[x=1]#1"}
+	b := Trial{Run: "r", Repetition: 1, ID: "r[x=2]#1"}
+	c := Trial{Run: "r", Repetition: 2, ID: "r[x=1]#2"}
+	if nonce("one", a) != nonce("one", b) {
+		t.Error("cells that are compared get different nonces")
+	}
+	if nonce("one", a) == nonce("one", c) || nonce("one", a) == nonce("two", a) {
+		t.Error("a nonce came back")
+	}
+}
