@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -70,11 +71,20 @@ func series(at func(from, to float64, i, n int) float64, positive bool) function
 				if math.IsInf(v, 0) || math.IsNaN(v) {
 					return cty.NilVal, errors.New("the numbers are out of range")
 				}
-				list[i] = cty.NumberFloatVal(v)
+				list[i] = cty.NumberFloatVal(rounded(v))
 			}
 			return cty.ListVal(list), nil
 		},
 	})
+}
+
+// rounded takes the last digits off, which hold the errors of the arithmetic: numbers become names in a matrix.
+func rounded(v float64) float64 {
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 15, 64), 64)
+	if err != nil {
+		return v
+	}
+	return r
 }
 
 // law makes a distribution of so many arguments: numbers, or durations.
@@ -211,7 +221,7 @@ func (m *module) fileFunction() function.Function {
 // lowerSentence makes a sentence go on after a colon.
 func lowerSentence(s string) string {
 	if strings.HasPrefix(s, `"`) {
-		return s
+		return strings.TrimSuffix(s, ".")
 	}
 	return lowerFirst(s)
 }

@@ -22,6 +22,8 @@ type module struct {
 	budget *budget
 	// incomplete: a file does not parse, so that a name that is not there may be in it.
 	incomplete bool
+	// nameless are the types of blocks of which one has no good name, so that it may be the one that is missed.
+	nameless map[string]bool
 
 	scenarioBlock *block
 	warehouse     *block
@@ -64,6 +66,8 @@ type body struct {
 	at       hcl.Range // the header
 	// faulty: something in it is wrong, so that what it means is not checked.
 	faulty bool
+	// broken: the file does not parse, so that something in it may be missing.
+	broken bool
 }
 
 // nested is a block within a block.
@@ -119,7 +123,7 @@ func newModule(ctx context.Context, s *set, root *os.Root, env func(string) (str
 		budget:    &budget{ctx: ctx, left: maxSteps},
 		variables: map[string]*block{}, locals: map[string]*setting{}, blocks: map[string]map[string]*block{},
 		inputs: map[string]*input{}, values: map[string]cty.Value{},
-		filesRead: map[string][]byte{}, envRead: map[string]string{},
+		nameless: map[string]bool{}, filesRead: map[string][]byte{}, envRead: map[string]string{},
 	}
 	for i := range schema {
 		if schema[i].referable {

@@ -211,7 +211,7 @@ func (m *module) nameProblem(noun, root string, ref reference, declared []string
 	if ref.name == "" {
 		return "Reference without a name", fmt.Sprintf("%s alone is nothing: write %s.NAME.", root, root)
 	}
-	if slices.Contains(declared, ref.name) || m.incomplete {
+	if slices.Contains(declared, ref.name) || m.incomplete || m.nameless[noun] {
 		return "", ""
 	}
 	detail := fmt.Sprintf("There is no %s %q.", noun, ref.name)

@@ -168,6 +168,10 @@ func readFile(at, shown string, found *findings) *file {
 
 // readLimited reads a regular file of at most limit bytes. Its error continues a sentence that begins with the name.
 func readLimited(at string, limit int64) ([]byte, error) {
+	// Asked before it is opened: opening a pipe waits for its writer.
+	if info, err := os.Stat(at); err == nil && !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
 	f, err := os.Open(at)
 	if err != nil {
 		return nil, openProblem(err)
@@ -175,6 +179,8 @@ func readLimited(at string, limit int64) ([]byte, error) {
 	defer f.Close() // it was only read
 	return readOpened(f, limit)
 }
+
+var errNotRegular = errors.New("is not a regular file")
 
 func openProblem(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
@@ -193,7 +199,7 @@ func readOpened(f *os.File, limit int64) ([]byte, error) {
 		return nil, openProblem(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+		return nil, errNotRegular
 	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {

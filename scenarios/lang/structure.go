@@ -23,7 +23,7 @@ func (m *module) declare() {
 			m.found.errorf(a.NameRange, "Attribute outside a block", "%s", m.outsideAdvice(a.Name))
 		}
 		for _, b := range f.body.Blocks {
-			m.declareBlock(b)
+			m.declareBlock(b, f.broken)
 		}
 	}
 	if len(m.set.files) == 0 || m.incomplete {
@@ -65,7 +65,7 @@ func topLevelNames() []string {
 	return list
 }
 
-func (m *module) declareBlock(syntax *hclsyntax.Block) {
+func (m *module) declareBlock(syntax *hclsyntax.Block, broken bool) {
 	spec := topLevel(syntax.Type)
 	if spec == nil {
 		m.found.errorf(syntax.TypeRange, "Unknown block", "There is no block %q.%s There are %s.",
@@ -76,7 +76,7 @@ func (m *module) declareBlock(syntax *hclsyntax.Block) {
 		m.declareLocals(syntax)
 		return
 	}
-	b := &block{spec: spec}
+	b := &block{spec: spec, body: body{broken: broken}}
 	named := m.readLabels(b, syntax)
 	m.readBody(&b.body, syntax, spec, b.kind, spec.rows(b.kind))
 	if len(spec.kinds) > 0 && b.kind == nil {
@@ -86,6 +86,8 @@ func (m *module) declareBlock(syntax *hclsyntax.Block) {
 	delete(b.settings, "for_each")
 	if named {
 		m.note(b)
+	} else {
+		m.nameless[spec.name] = true
 	}
 }
 
@@ -187,11 +189,13 @@ func (m *module) declareLocals(syntax *hclsyntax.Block) {
 func (m *module) readBody(b *body, syntax *hclsyntax.Block, spec *blockType, k *kind, r rows) {
 	b.rows, b.settings, b.at = r, map[string]*setting{}, syntax.DefRange()
 	kindKnown := len(spec.kinds) == 0 || k != nil
+	meant := map[string]bool{} // what an unknown attribute was most likely to be
 	for _, a := range sortedAttributes(syntax.Body.Attributes) {
 		row := r.attribute(a.Name)
 		if row == nil {
 			b.faulty = true
 			if kindKnown {
+				meant[nearest(a.Name, r.attributeNames())] = true
 				m.found.errorf(a.NameRange, "Unknown attribute", "%s", unknownAttribute(a.Name, spec, k, r))
 			}
 			continue
@@ -204,6 +208,9 @@ func (m *module) readBody(b *body, syntax *hclsyntax.Block, spec *blockType, k *
 	for i := range r.attributes {
 		if row := &r.attributes[i]; row.required && b.settings[row.name] == nil {
 			b.faulty = true
+			if b.broken || meant[row.name] {
+				continue // it may be there, behind the mistake that is told
+			}
 			m.found.errorf(b.at, "Attribute that is missing", "%s needs %s: %s %s", heading(spec, k), row.name, row.is.name+".", row.doc)
 		}
 	}
@@ -247,7 +254,7 @@ func (m *module) readNested(b *body, syntax *hclsyntax.Block, spec *blockType, k
 		m.found.errorf(syntax.TypeRange, "Unknown block", "%s has no block %s.%s", heading(spec, k), syntax.Type, near)
 		return
 	}
-	n := &nested{spec: row}
+	n := &nested{spec: row, body: body{broken: b.broken}}
 	if !m.readNestedLabel(n, syntax) {
 		b.faulty = true
 	}
