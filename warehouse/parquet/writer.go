@@ -27,6 +27,9 @@ const (
 	rowGroupBytes = 64 << 20
 )
 
+// zstdLevel is the fastest: the default level made files with 100 tokens a request 7 % smaller, for 35 % more CPU time.
+const zstdLevel = 1
+
 // File is a Parquet file that is whole.
 type File struct {
 	Path   string
@@ -245,6 +248,7 @@ func properties(schema *arrow.Schema, mem memory.Allocator) *parquet.WriterPrope
 		parquet.WithAllocator(mem),
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCompression(compress.Codecs.Zstd),
+		parquet.WithCompressionLevel(zstdLevel),
 		parquet.WithMaxRowGroupLength(rowGroupRows),
 		parquet.WithDictionaryDefault(false),
 		parquet.WithCreatedBy("llmscen"),
