@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -90,7 +91,8 @@ func (c *Comparison) bySide(old, young []compared, q Question) ([]pair, error) {
 	return pairs, nil
 }
 
-// byKey compares the values of a matrix key, each with the first: numbers by size, others by the alphabet.
+// byKey compares the values of a matrix key, each with the first: numbers by size, others in the order of their trials,
+// which is that of the scenario.
 func (c *Comparison) byKey(trials []compared, q Question) ([]pair, error) {
 	var values []string
 	for _, t := range trials {
@@ -101,7 +103,7 @@ func (c *Comparison) byKey(trials []compared, q Question) ([]pair, error) {
 	if len(values) < 2 {
 		return nil, fmt.Errorf("%w: the trials of %s have fewer than two values of %s", ErrNothingToCompare, q.Old.Name, q.By)
 	}
-	slices.SortFunc(values, byValue)
+	slices.SortStableFunc(values, bySize)
 	rest := func(t compared) string {
 		others := maps.Clone(t.cell)
 		delete(others, q.By)
@@ -123,7 +125,11 @@ func (c *Comparison) byKey(trials []compared, q Question) ([]pair, error) {
 		other, _ := of(v)
 		for _, name := range names {
 			if g, ok := other[name]; ok {
-				pairs = append(pairs, pair{cell: fmt.Sprintf("%s %s: %s → %s", name, q.By, values[0], v), old: base[name], new: g})
+				cell := name
+				if len(values) > 2 { // the sides' names, in the table's head, differ from row to row
+					cell = fmt.Sprintf("%s %s: %s → %s", name, q.By, values[0], v)
+				}
+				pairs = append(pairs, pair{cell: cell, old: base[name], new: g})
 			} else {
 				c.warn("there is no trial of %s with %s=%s", name, q.By, v)
 			}
@@ -132,16 +138,14 @@ func (c *Comparison) byKey(trials []compared, q Question) ([]pair, error) {
 	return pairs, nil
 }
 
-func byValue(a, b string) int {
+// bySize orders numbers, and leaves other values as they are.
+func bySize(a, b string) int {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
-	if errX == nil && errY == nil && x != y {
-		if x < y {
-			return -1
-		}
-		return 1
+	if errX != nil || errY != nil {
+		return 0
 	}
-	return strings.Compare(a, b)
+	return cmp.Compare(x, y)
 }
 
 // grouped puts the repetitions of a cell together; the names are in the order of their first trial.
@@ -293,7 +297,7 @@ func (c *Comparison) read(ctx context.Context, db *sql.DB, s Candidates, figures
 
 func readTrials(ctx context.Context, db *sql.DB, in string, wanted map[TrialKey]*compared) ([]TrialKey, error) {
 	rows, err := db.QueryContext(ctx, `select apply, trial_id, run, status, coalesce(validity, ''), coalesce(to_json(cell)::varchar, '{}'), coalesce(fingerprint::varchar, '{}')
-		from trials where `+in+` order by apply, run, repetition, trial_id`)
+		from trials where `+in+` order by apply, started_at, run, repetition, trial_id`)
 	if err != nil {
 		return nil, err
 	}

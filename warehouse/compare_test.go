@@ -136,8 +136,13 @@ func TestValuesOfAKeyAreHeldAgainstTheFirst(t *testing.T) {
 		all.Trials = append(all.Trials, repeat(t, db, "a", map[string]string{"users": c.users, "model": "m"}, nil, c.values...).Trials...)
 	}
 	c := compare(t, db, Question{Old: all, By: "users", Figures: []Figure{{"ttft", "p50"}}})
-	if len(c.Rows) != 1 || c.Rows[0].Old.Name != "users=2" || c.Rows[0].New.Name != "users=10" || c.Rows[0].Verdict != Worse || c.Rows[0].Cell != "r[model=m] users: 2 → 10" {
+	if len(c.Rows) != 1 || c.Rows[0].Old.Name != "users=2" || c.Rows[0].New.Name != "users=10" || c.Rows[0].Verdict != Worse || c.Rows[0].Cell != "r[model=m]" {
 		t.Errorf("got %+v", c.Rows)
+	}
+	all.Trials = append(all.Trials, repeat(t, db, "a", map[string]string{"users": "20", "model": "m"}, nil, slow...).Trials...)
+	c = compare(t, db, Question{Old: all, By: "users", Figures: []Figure{{"ttft", "p50"}}})
+	if len(c.Rows) != 2 || c.Rows[0].Cell != "r[model=m] users: 2 → 10" || c.Rows[1].Cell != "r[model=m] users: 2 → 20" {
+		t.Errorf("three values: got %+v", c.Rows)
 	}
 	if _, err := Compare(t.Context(), db, Question{Old: all, By: "model"}); !errors.Is(err, ErrNothingToCompare) {
 		t.Errorf("one model: %v", err)

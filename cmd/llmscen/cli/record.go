@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/llmscen/llmscen/runner"
+	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/warehouse"
 	"github.com/llmscen/llmscen/warehouse/exporter"
 	"github.com/llmscen/llmscen/warehouse/tables"
@@ -84,7 +85,7 @@ func conclude(ctx context.Context, db *sql.DB, row tables.Trial, s runner.Sealin
 	j, err := warehouse.Judge(ctx, db, warehouse.Evidence{
 		Trial: row, SLO: cell.SLO, Stages: s.Report.Stages, OpenLoop: cell.Load.Open(),
 		SharedHost:  (cell.NodePool == nil || cell.NodePool.Kind == "local") && cell.Runtime.Engine != "endpoint",
-		RuntimeDied: s.RuntimeDied,
+		RuntimeDied: s.RuntimeDied, CachedRatio: intendedCache(cell.PromptSet),
 	})
 	if err != nil {
 		return warehouse.Conclusion{}, err
@@ -95,4 +96,13 @@ func conclude(ctx context.Context, db *sql.DB, row tables.Trial, s runner.Sealin
 		row.ValidityReasons = append(row.ValidityReasons, s.Failure)
 	}
 	return warehouse.Conclusion{Trial: row, Stages: j.Stages, Verdicts: j.Verdicts, Summaries: j.Summaries}, nil
+}
+
+// intendedCache is the share of prompt tokens that a prompt set means to be served from a cache: none where each prompt
+// begins with a nonce, and not known where a part is shared or prompts come as they are.
+func intendedCache(p scenarios.PromptSet) tables.Null[float64] {
+	if p.Cache == "cold" && p.SharedPrefix.Tokens == 0 && p.Kind != "conversation" {
+		return tables.Some(0.0)
+	}
+	return tables.Null[float64]{}
 }
