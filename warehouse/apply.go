@@ -39,40 +39,45 @@ const (
 
 // Begin starts an apply, whose ID must be new here. Finish or Close it.
 func (w *Warehouse) Begin(a Apply) (*ApplyWriter, error) {
-	if err := w.begin(a); err != nil {
-		return nil, fmt.Errorf("beginning apply %s: %w", a.ID, err)
-	}
-	l, err := takeLock(filepath.Join(w.spoolDir(a.ID), lockFile))
+	l, err := w.begin(a)
 	if err != nil {
 		return nil, fmt.Errorf("beginning apply %s: %w", a.ID, err)
 	}
 	return &ApplyWriter{w: w, info: a, lock: l}, nil
 }
 
-func (w *Warehouse) begin(a Apply) error {
+func (w *Warehouse) begin(a Apply) (*lock, error) {
 	if err := checkID(a.ID); err != nil {
-		return err
+		return nil, err
 	}
 	if a.Scenario == "" {
-		return errors.New("it has no scenario")
+		return nil, errors.New("it has no scenario")
 	}
 	if exists(w.applyManifest(a.ID)) {
-		return errors.New("there is one of that ID")
+		return nil, errors.New("there is one of that ID")
 	}
 	if err := os.MkdirAll(filepath.Join(w.dir, "spool"), 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.Mkdir(w.spoolDir(a.ID), 0o755); err != nil {
-		return err
+		return nil, err
+	}
+	// Locked before it tells what it is, so that Recover never takes an apply that begins for one that died.
+	l, err := takeLock(filepath.Join(w.spoolDir(a.ID), lockFile))
+	if err != nil {
+		return nil, err
 	}
 	text, err := json.MarshalIndent(a, "", "  ")
+	if err == nil {
+		err = writeFile(filepath.Join(w.spoolDir(a.ID), applyFile), text)
+	}
+	if err == nil {
+		err = w.writeViews()
+	}
 	if err != nil {
-		return err
+		return nil, errors.Join(err, l.release())
 	}
-	if err := writeFile(filepath.Join(w.spoolDir(a.ID), applyFile), text); err != nil {
-		return err
-	}
-	return w.writeViews()
+	return l, nil
 }
 
 // ID is the apply's ID.

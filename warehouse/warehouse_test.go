@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/llmscen/llmscen/warehouse/tables"
@@ -183,5 +184,70 @@ func TestViewsWorkFromTheFileThatLiesInTheWarehouse(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if n := count("SET VARIABLE llmscen_warehouse = " + quote(moved) + ";" + string(text)); n != 3 {
 		t.Errorf("%d rows of the folder that the variable names, want 3", n)
+	}
+}
+
+func TestNamesInAnyScriptAndAnyFolderComeBack(t *testing.T) {
+	w, err := Open(filepath.Join(t.TempDir(), "re*s[u]lts? 'ü'"))
+	must(t, err)
+	const scenario, trial = "größe=1/2 %41 'q'", `läufe[modell="é"]#1`
+	a, err := w.Begin(Apply{ID: "20260101", Scenario: scenario})
+	must(t, err)
+	row := trialRow(trial)
+	tw, err := a.Trial(row)
+	must(t, err)
+	must(t, tw.WriteRequests([]tables.Request{request(trial, 0)}))
+	must(t, tw.Seal(t.Context(), row, nil))
+	must(t, a.Finish())
+	var gotScenario, apply, gotTrial string
+	must(t, openDB(t, w).QueryRow("SELECT scenario, apply, trial_id FROM requests").Scan(&gotScenario, &apply, &gotTrial))
+	if gotScenario != scenario || apply != "20260101" || gotTrial != trial {
+		t.Errorf("got %q, %q, %q", gotScenario, apply, gotTrial)
+	}
+	r, err := w.Query(t.Context(), Query{SQL: "SELECT count(*) FROM requests"})
+	if err != nil || len(r.Rows) != 1 {
+		t.Errorf("a query there gave %v, %v", r, err)
+	}
+	if v, err := w.Verify(t.Context(), "", VerifyOptions{}); err != nil || len(v.Problems) > 0 || v.Files == 0 {
+		t.Errorf("verifying gave %+v, %v", v, err)
+	}
+}
+
+func TestFilesOfAnOlderContractLackColumnsAndAreReadAllTheSame(t *testing.T) {
+	w := openTest(t)
+	fill(t, w, "a2", 2, trialRow("capacity#1"))
+	old := w.partition("requests", "chat", "a1")
+	must(t, os.MkdirAll(old, 0o755))
+	db := openDB(t, w)
+	_, err := db.Exec("COPY (SELECT trial_id, seq, final, phase, intended_at, dispatched_at, first_token_at FROM requests) TO " + quote(filepath.Join(old, "x-part-0000.parquet")))
+	must(t, err)
+	db = openDB(t, w)
+	for query, want := range map[string]float64{
+		"SELECT count(*) FROM requests":                                                 4,
+		"SELECT count(prompt_sha256) FROM requests":                                     2,
+		"SELECT count(ttft_ns) FROM latencies":                                          4,
+		"SELECT count(*) FROM requests WHERE apply = 'a1' AND token_delta_us IS NULL":   2,
+		"SELECT count(*) FROM requests WHERE apply = 'a2' AND len(token_delta_us) = 10": 2,
+	} {
+		if got := figure(t, db, query); got != want {
+			t.Errorf("%s is %v, want %v", query, got, want)
+		}
+	}
+}
+
+func TestTrialsHaveNamesOfFilesOfTheirOwn(t *testing.T) {
+	seen := map[string]string{}
+	for _, id := range []string{"a#1", "a#2", "a-1", "a 1", `capacity[model="8b",replicas=2]#3`, "größe#1", "", "...", "../../x", strings.Repeat("x", 500) + "1", strings.Repeat("x", 500) + "2"} {
+		slug := Slug(id)
+		if other, ok := seen[slug]; ok {
+			t.Errorf("%q and %q are both %s", id, other, slug)
+		}
+		seen[slug] = id
+		if len(slug) > 80 || slug != hiveEscape(slug) || strings.HasPrefix(slug, ".") {
+			t.Errorf("%q is %q", id, slug)
+		}
+	}
+	if got, want := Slug(`capacity[model="8b",replicas=2]#3`), "capacity-model-8b-replicas-2-3-"; !strings.HasPrefix(got, want) {
+		t.Errorf("got %s, want it to begin with %s", got, want)
 	}
 }
