@@ -39,8 +39,6 @@ func (c *clock) instant(after time.Duration) tables.Instant { return c.wall + ta
 
 func (c *clock) now() tables.Instant { return c.instant(time.Since(c.began)) }
 
-func (c *clock) after(t tables.Instant) time.Duration { return time.Duration(t - c.wall) }
-
 func (c *clock) endMeasure(after time.Duration) { c.measured.CompareAndSwap(0, int64(after)) }
 
 // measureUntil is when the cool-down begins; 0: not known yet.

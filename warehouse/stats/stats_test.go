@@ -139,19 +139,6 @@ func TestAutocorrelationTimeIsThatOfTheProcess(t *testing.T) {
 	}
 }
 
-func TestABootstrapRepeatsItselfAndKnowsWhenItCannot(t *testing.T) {
-	xs := ar1(9, 600, 0.5)
-	b := Bootstrap{Resamples: 200, Seed: 4}
-	first, ok := b.Interval(xs, 0.95, Median)
-	again, _ := b.Interval(xs, 0.95, Median)
-	if !ok || first != again || !first.Contains(Median(xs)) {
-		t.Errorf("got %v, then %v", first, again)
-	}
-	if _, ok := (Bootstrap{Block: 400}).Interval(xs, 0.95, Median); ok {
-		t.Error("two blocks do not fit, yet there is an interval")
-	}
-}
-
 func TestWarmUpIsCutWhereItEnds(t *testing.T) {
 	for _, c := range []struct{ warm, least, most int }{{0, 0, 60}, {200, 120, 260}} {
 		xs := ar1(2, 2000, 0)
@@ -186,20 +173,6 @@ func TestATrendIsToldFromChance(t *testing.T) {
 	}
 	if m := BatchMedians(falling, 9); m != nil {
 		t.Errorf("eight observations make nine batches: %v", m)
-	}
-}
-
-func TestAStepIsFoundWhereItIs(t *testing.T) {
-	xs := ar1(8, 300, 0)
-	for i := 150; i < 300; i++ {
-		xs[i] += 6
-	}
-	// The level is the mean of all, so that the first half lies as far below it as the second above.
-	if at, rose, ok := CUSUM(xs, 0.5, 5); !ok || rose || at > 150 {
-		t.Errorf("at %d, rose %v, found %v", at, rose, ok)
-	}
-	if _, _, ok := CUSUM(make([]float64, 50), 0.5, 5); ok {
-		t.Error("a constant series has a step")
 	}
 }
 

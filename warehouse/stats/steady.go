@@ -95,28 +95,3 @@ func kendallTerm(n int) float64 {
 	f := float64(n)
 	return f * (f - 1) * (2*f + 5) / 18
 }
-
-// CUSUM is where a series leaves its level for good: the first observation at which the cumulative sum of its
-// deviations from the mean of all, less a slack of k standard deviations each, passes h standard deviations, on either
-// side (E. S. Page, Biometrika 41, 1954). k = 0.5 and h = 5 are usual. rose tells the side; ok is false where it
-// never does.
-func CUSUM(xs []float64, k, h float64) (at int, rose, ok bool) {
-	if len(xs) < 2 {
-		return 0, false, false
-	}
-	mean, variance := meanVariance(xs)
-	sigma := math.Sqrt(variance)
-	if sigma == 0 {
-		return 0, false, false
-	}
-	var up, down float64
-	for i, x := range xs {
-		z := (x - mean) / sigma
-		up = max(0, up+z-k)
-		down = max(0, down-z-k)
-		if up > h || down > h {
-			return i, up > h, true
-		}
-	}
-	return 0, false, false
-}

@@ -7,9 +7,7 @@ package gguf
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"os"
 )
 
 // ErrNotGGUF says that a file doesn't begin as a GGUF does.
@@ -40,24 +38,6 @@ func (t Tensor) Elements() int64 {
 		n *= d
 	}
 	return n
-}
-
-// Open reads the header of a file.
-func Open(path string) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	g, err := Read(f, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return g, nil
 }
 
 // Read reads a header from the first of size bytes. It returns ErrNotGGUF for anything else than a GGUF, and checks
