@@ -11,14 +11,14 @@ runtime "wasm" "austen" {
 
 # What is asked: short prompts, short answers, each prompt new to every cache.
 prompt_set "synthetic" "short" {
-  prompts       = 200
+  prompts       = 700
   seed          = 1
   prompt_tokens = uniform(12, 24)
   output_tokens = 8
 }
 
 locals {
-  held_per_second = [15, 30]
+  held_per_second = [30, 60]
 }
 
 # How it is asked: one load for each rate, which keeps its schedule whatever the server does. 700 requests are enough
@@ -56,13 +56,13 @@ collect "procfs" "machine" {
 
 # A run joins them; its matrix makes one trial of each rate.
 run "levels" {
-  matrix = { rate_per_second = local.held_per_second }
+  matrix = { per_second = local.held_per_second }
 
   order      = "listed"
   warm_up    = "2s"
   runtime    = runtime.austen
   prompt_set = prompt_set.short
-  load       = load.level[matrix.rate_per_second]
+  load       = load.level[matrix.per_second]
   slo        = slo.interactive
   collect    = [collect.machine]
 }

@@ -111,6 +111,8 @@ func paint(color bool, style, s string) string {
 
 func eventLine(e runner.Event, color bool) string {
 	switch e.Type {
+	case runner.ApplyStarted:
+		return fmt.Sprintf("Apply %s of %s; live at %s, or `%s status --watch`", e.Apply, count(e.Of, "trial"), e.Detail, invoked())
 	case runner.DeploymentStarting:
 		return fmt.Sprintf("Starting %s …", e.Detail)
 	case runner.DeploymentReady:
