@@ -94,6 +94,9 @@ func (f *findings) add(severity diag.Severity, at *hcl.Range, summary, detail st
 
 // place converts a range: HCL counts columns in grapheme clusters, a diagnostic in code points.
 func (f *findings) place(r hcl.Range) diag.Range {
+	if r.End.Byte < r.Start.Byte { // the parser says so of what the end of a file cuts off
+		r.End = r.Start
+	}
 	out := diag.Range{
 		File:  r.Filename,
 		Start: diag.Position{Line: r.Start.Line, Column: r.Start.Column, Byte: r.Start.Byte},

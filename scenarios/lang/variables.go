@@ -175,6 +175,13 @@ func (m *module) inputFor(b *block, g *givenValues, auto map[string]given) *inpu
 		m.found.errorf(m.valueRange(b, from), "Value too large", "The value of var.%s (%s) is too large. %s", b.name, from, problem)
 		return in
 	}
+	if !converted.IsWhollyKnown() {
+		return in // what is wrong with it has been told
+	}
+	if !isPlain(converted) {
+		m.found.errorf(m.valueRange(b, from), "Value that a variable can't hold", "A variable holds texts, numbers, truths, lists and objects: write distributions and secrets where they are used, or in locals.")
+		return in
+	}
 	in.value, in.shown = converted, "(sensitive)"
 	if in.sensitive {
 		in.value = converted.Mark(sensitiveMark)
@@ -182,6 +189,16 @@ func (m *module) inputFor(b *block, g *givenValues, auto map[string]given) *inpu
 		in.shown = strings.TrimSpace(string(hclwrite.TokensForValue(converted).Bytes()))
 	}
 	return in
+}
+
+// isPlain tells whether a value can be written down: whether nothing in it comes from a function of this language alone.
+func isPlain(v cty.Value) bool {
+	plain := true
+	_ = cty.Walk(v, func(_ cty.Path, e cty.Value) (bool, error) {
+		plain = plain && !e.Type().IsCapsuleType()
+		return plain, nil
+	})
+	return plain
 }
 
 // valueRange is where a variable's value is written, or else the variable.
@@ -199,8 +216,8 @@ func (m *module) isSensitive(b *block) bool {
 	}
 	v, diags := s.expr.Value(m.context(s, nil))
 	m.found.hcl(diags)
-	if diags.HasErrors() {
-		return true
+	if diags.HasErrors() || !v.IsKnown() {
+		return true // to be on the safe side
 	}
 	v, err := convert.Convert(v, cty.Bool)
 	if err != nil || v.IsNull() {
@@ -301,9 +318,8 @@ func (m *module) validate(b *block) {
 			continue
 		}
 		text := "The value does not meet the condition."
-		if v, diags := message.expr.Value(m.context(message, nil)); !diags.HasErrors() {
-			v, marks := v.Unmark()
-			if s, err := asText(v); err == nil && len(marks) == 0 {
+		if v, diags := message.expr.Value(m.context(message, nil)); !diags.HasErrors() && v.IsWhollyKnown() && !v.IsNull() && !v.IsMarked() {
+			if s, err := asText(v); err == nil {
 				text = s
 			}
 		}
