@@ -34,7 +34,7 @@ const (
 	applyFile = "apply.json"
 	trialFile = "trial.json"
 	lockFile  = "lock"
-	applySlug = "_apply" // no trial has it: a slug ends in its digest
+	applySlug = "apply" // no trial has it: a slug ends in its digest
 )
 
 // Begin starts an apply, whose ID must be new here. Finish or Close it.

@@ -68,7 +68,8 @@ func (w *Warehouse) relative(path string) string {
 	return filepath.ToSlash(rel)
 }
 
-// Slug names the files of a trial: what can be read of its ID, and eight hex digits that tell it from all others.
+// Slug names the files of a trial: what can be read of its ID, and eight hex digits that tell it from all others. It never
+// begins with what makes a file hidden to other tools, which is "_" too.
 func Slug(trialID string) string {
 	var b strings.Builder
 	gap := false
@@ -90,7 +91,7 @@ func Slug(trialID string) string {
 	if b.Len() > 0 {
 		b.WriteByte('-')
 	}
-	return strings.TrimLeft(b.String(), ".") + hex.EncodeToString(digest[:4])
+	return strings.TrimLeft(b.String(), "._") + hex.EncodeToString(digest[:4])
 }
 
 // hiveEscape writes a value of a partition so that every reader gives it back: as %XX, but for what is plain everywhere.
