@@ -37,7 +37,7 @@ reads or a variable has changed since.`,
 			return planRun(cmd.Context(), e, o)
 		},
 	}
-	cmd.Flags().StringVar(&o.out, "out", "", "save the plan in this file, for `llmscen apply FILE`")
+	cmd.Flags().StringVar(&o.out, "out", "", "save the plan in this file, which llmscen apply takes")
 	cmd.Flags().StringArrayVar(&o.runs, "run", nil, "only this run (may be repeated)")
 	cmd.Flags().BoolVar(&o.exitCode, "exit-code", false, "exit 3 where an apply would have something to do")
 	return cmd
