@@ -29,11 +29,11 @@ prompt_set "synthetic" "chat" {
 
 load "closed_loop" "one_user" {
   users = 1
-  over  = "60s"
+  over  = "20s"
 }
 
 run "command" {
-  warm_up    = "5s"
+  warm_up    = "2s"
   runtime    = runtime.llama
   prompt_set = prompt_set.chat
   load       = load.one_user

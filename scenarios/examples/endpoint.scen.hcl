@@ -29,12 +29,12 @@ prompt_set "synthetic" "chat" {
 
 load "constant_rate" "gentle" {
   rate_per_second = 2
-  over            = "60s"
+  over            = "20s"
   arrivals        = "poisson"
 }
 
 run "endpoint" {
-  warm_up    = "5s"
+  warm_up    = "2s"
   runtime    = runtime.server
   prompt_set = prompt_set.chat
   load       = load.gentle

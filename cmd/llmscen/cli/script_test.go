@@ -12,7 +12,8 @@ import (
 // TestMain lets the test binary be llmscen, for the scripts and for the children that an apply starts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"llmscen": func() { os.Exit(Main(os.Args[1:])) },
+		"llmscen":      func() { os.Exit(Main(os.Args[1:])) },
+		"llama-server": llamaServer,
 	})
 }
 
