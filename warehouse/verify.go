@@ -79,25 +79,9 @@ func (v *verifying) found(apply, trialID, path, trouble string) {
 func (v *verifying) apply(ctx context.Context, id string) error {
 	w := v.w
 	v.Applies++
-	var manifests []string
-	if path := w.applyManifest(id); exists(path) {
-		var m ApplyManifest
-		if _, err := readManifest(path, &m); err != nil {
-			v.found(id, "", w.relative(path), err.Error())
-		}
-		for _, t := range m.Trials {
-			path := filepath.Join(w.dir, filepath.FromSlash(t.Path))
-			if text, err := os.ReadFile(path); err != nil {
-				v.found(id, t.TrialID, t.Path, "the trial's manifest can't be read: "+err.Error())
-			} else if hexSHA256(text) != t.SHA256 {
-				v.found(id, t.TrialID, t.Path, "the trial's manifest was changed")
-			}
-		}
-		for _, f := range m.Files {
-			if err := v.file(id, "", f); err != nil {
-				return err
-			}
-		}
+	whole, err := v.applyManifest(id)
+	if err != nil {
+		return err
 	}
 	manifests, err := filepath.Glob(filepath.Join(globEscape(w.dir), "manifests", globEscape(id), "*.json"))
 	if err != nil {
@@ -107,16 +91,43 @@ func (v *verifying) apply(ctx context.Context, id string) error {
 		var m TrialManifest
 		if _, err := readManifest(path, &m); err != nil {
 			v.found(id, "", w.relative(path), err.Error())
+			whole = false
 			continue
 		}
 		if err := v.trial(ctx, m); err != nil {
 			return err
 		}
 	}
-	if exists(w.spoolDir(id)) {
-		return nil // files of a trial that is being sealed have no manifest yet
+	if !whole || exists(w.spoolDir(id)) {
+		return nil // which files nobody names can't be told; a trial that is being sealed has no manifest yet
 	}
 	return v.strays(id)
+}
+
+// applyManifest checks the manifest of the apply itself, where it is finished; whole: nothing of what it says is in doubt.
+func (v *verifying) applyManifest(id string) (whole bool, err error) {
+	path := v.w.applyManifest(id)
+	if !exists(path) {
+		return true, nil
+	}
+	var m ApplyManifest
+	if _, err := readManifest(path, &m); err != nil {
+		v.found(id, "", v.w.relative(path), err.Error())
+		return false, nil
+	}
+	for _, t := range m.Trials {
+		if text, err := os.ReadFile(filepath.Join(v.w.dir, filepath.FromSlash(t.Path))); err != nil {
+			v.found(id, t.TrialID, t.Path, "the trial's manifest can't be read: "+err.Error())
+		} else if hexSHA256(text) != t.SHA256 {
+			v.found(id, t.TrialID, t.Path, "the trial's manifest was changed")
+		}
+	}
+	for _, f := range m.Files {
+		if err := v.file(id, "", f); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func (v *verifying) trial(ctx context.Context, m TrialManifest) error {
