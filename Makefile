@@ -8,10 +8,10 @@ BENCHSTAT   := $(TOOLS)/benchstat-20260908
 GO_SOURCES  := $(shell find . -name '*.go' -not -path './.*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build quickstart test test-all bench lint fmt docs check notebooks interop wasm-check clean
+.PHONY: help build quickstart test test-all bench lint fmt docs check notebooks interop wasm-check prometheus-check clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 build: ## build bin/llmscen
 	$(GO) build -o $(BIN) ./cmd/llmscen
@@ -23,7 +23,7 @@ test: ## the tests that need neither root nor anything installed
 	$(GO) vet ./...
 	$(GO) test ./...
 
-test-all: test check wasm-check notebooks interop ## every test; installs what it needs
+test-all: test check wasm-check notebooks interop prometheus-check ## every test; installs what it needs
 
 check: lint ## vet, lint, and the tests under the race detector
 	$(GO) vet ./...
@@ -47,6 +47,9 @@ notebooks: build ## execute the notebooks on a warehouse that is made here
 
 interop: build ## read a warehouse with pyarrow, polars and other versions of DuckDB
 	./notebooks/interop.sh $(BIN)
+
+prometheus-check: build ## scrape an apply by a real Prometheus, and compare with the warehouse
+	GO=$(GO) ./deploy/prometheus/check.sh $(BIN)
 
 wasm-check: ## rebuild the WASM guest and compare it with the one in the repository
 	./runner/embedded/wasm/guest/build.sh --check
