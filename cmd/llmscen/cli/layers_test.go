@@ -43,6 +43,9 @@ var rooms = map[string][]string{
 	"collectors/procfs": {"warehouse/tables"},
 
 	"cmd/llmscen": {"cmd/llmscen/cli"},
+
+	"deploy/binary":           {},
+	"deploy/prometheus/check": {"deploy/binary"},
 }
 
 // doors is which rooms each heavy dependency may be imported from.
