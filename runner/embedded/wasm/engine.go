@@ -197,6 +197,14 @@ func (e *Engine) Generate(ctx context.Context, p embedded.Prompt, emit func(embe
 func (e *Engine) write(ctx context.Context, r *request, emit func(embedded.Chunk) error) error {
 	text := e.tokenizer.Stream()
 	held := 0 // tokens since the last chunk: a character may have several
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-r.begun:
+		if err := emit(embedded.Chunk{Kind: embedded.Begun}); err != nil {
+			return err
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -179,7 +179,15 @@ func TestTokenizeAddsNothing(t *testing.T) {
 func TestEveryChunkIsWholeUTF8(t *testing.T) {
 	e := newEngine(t, Options{})
 	// A hot model also makes byte tokens.
+	begun := false
 	_, err := e.Generate(t.Context(), embedded.Prompt{Text: "a", Temperature: 50, IgnoreEOS: true}, func(c embedded.Chunk) error {
+		if !begun {
+			begun = c.Kind == embedded.Begun
+			if !begun || c.Tokens != 0 {
+				t.Errorf("the first chunk is %+v", c)
+			}
+			return nil
+		}
 		if !utf8.ValidString(c.Text) || c.Text == "" || c.Tokens < 1 {
 			t.Errorf("%+v", c)
 		}

@@ -19,6 +19,8 @@ type request struct {
 	ends       []int32 // tokens that end an answer
 	ignoreEnds bool
 
+	// begun is closed when the request leaves the queue, for a slot or for good.
+	begun chan struct{}
 	// tokens takes a whole answer, so that a slow reader never holds up the others.
 	tokens chan int32
 	err    error
@@ -34,7 +36,8 @@ type request struct {
 
 func newRequest(ctx context.Context, prompt []int32, limit int, s *sampler) *request {
 	return &request{
-		ctx: ctx, prompt: prompt, limit: limit, sampler: s, tokens: make(chan int32, limit), arrived: time.Now(),
+		ctx: ctx, prompt: prompt, limit: limit, sampler: s, arrived: time.Now(),
+		begun: make(chan struct{}), tokens: make(chan int32, limit),
 	}
 }
 
@@ -84,6 +87,9 @@ func (r *request) take(logits []float32) (over bool) {
 func (r *request) end(err error) {
 	r.err = err
 	r.ended = time.Now()
+	if r.started.IsZero() {
+		close(r.begun)
+	}
 	close(r.tokens)
 }
 

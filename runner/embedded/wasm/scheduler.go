@@ -114,6 +114,7 @@ func (s *scheduler) admit() bool {
 		last := len(s.free) - 1
 		r.slot, s.free = s.free[last], s.free[:last]
 		r.started = time.Now()
+		close(r.begun)
 		s.under = append(s.under, r)
 	}
 	return true
