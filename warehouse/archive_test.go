@@ -91,11 +91,11 @@ func TestABrokenFileGoesToQuarantineAndQueriesAreWarned(t *testing.T) {
 func TestRecomputingFindsAFigureThatItsRowsDoNotGive(t *testing.T) {
 	w := openTest(t)
 	fill(t, w, "a1", 3, trialRow("capacity#1"))
-	judge := func(value float64) JudgeFunc {
-		return func(ctx context.Context, db *sql.DB, row tables.Trial) (Conclusion, error) {
-			s, err := Rows[tables.Summary](ctx, openDB(t, w), "SELECT * FROM summaries")
-			s[0].Value = tables.Some(value)
-			return Conclusion{Trial: row, Summaries: s}, err
+	judge := func(value float64) func(context.Context, *sql.DB, Conclusion) (Conclusion, error) {
+		return func(_ context.Context, _ *sql.DB, stored Conclusion) (Conclusion, error) {
+			stored.Summaries = slices.Clone(stored.Summaries)
+			stored.Summaries[0].Value = tables.Some(value)
+			return stored, nil
 		}
 	}
 	stored, err := Rows[tables.Summary](t.Context(), openDB(t, w), "SELECT * FROM summaries")

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -39,8 +40,9 @@ type Problem struct {
 type VerifyOptions struct {
 	// Quarantine renames a file whose digest is wrong to <name>.quarantine, so that no query reads it.
 	Quarantine bool
-	// Recompute judges each trial again from its rows and compares; nil leaves that out.
-	Recompute JudgeFunc
+	// Recompute judges each trial again from its rows, told what its seal concluded; the figures are compared. nil leaves
+	// that out.
+	Recompute func(ctx context.Context, db *sql.DB, stored Conclusion) (Conclusion, error)
 }
 
 // Verify holds every file of an apply against the manifests, id "" means of all applies. What is wrong is in the
@@ -205,8 +207,14 @@ func (v *verifying) recompute(ctx context.Context, m TrialManifest) error {
 	if err != nil || len(trials) != 1 {
 		return errors.Join(err, fmt.Errorf("trial %s has %d rows in trials", m.TrialID, len(trials)))
 	}
-	summaries, err := Rows[tables.Summary](ctx, stored, "SELECT * FROM summaries")
-	if err != nil {
+	concluded := Conclusion{Trial: trials[0]}
+	if concluded.Stages, err = Rows[tables.Stage](ctx, stored, "SELECT * FROM stages ORDER BY stage"); err != nil {
+		return err
+	}
+	if concluded.Verdicts, err = Rows[tables.Verdict](ctx, stored, "SELECT * FROM verdicts"); err != nil {
+		return err
+	}
+	if concluded.Summaries, err = Rows[tables.Summary](ctx, stored, "SELECT * FROM summaries"); err != nil {
 		return err
 	}
 	measured := slices.DeleteFunc(slices.Clone(m.Files), func(f File) bool { return slices.Contains(derived, f.Table) })
@@ -215,11 +223,11 @@ func (v *verifying) recompute(ctx context.Context, m TrialManifest) error {
 		return err
 	}
 	defer db.Close()
-	c, err := v.opts.Recompute(ctx, db, trials[0])
+	c, err := v.opts.Recompute(ctx, db, concluded)
 	if err != nil {
 		return err
 	}
-	for _, trouble := range differences(summaries, c.Summaries) {
+	for _, trouble := range differences(concluded.Summaries, c.Summaries) {
 		v.found(m.Apply, m.TrialID, "summaries", trouble)
 	}
 	return nil

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/warehouse"
 	"github.com/llmscen/llmscen/warehouse/report"
 )
@@ -54,7 +56,7 @@ func verifyRun(ctx context.Context, e *Env, o *verifyOptions) error {
 	}
 	options := warehouse.VerifyOptions{Quarantine: o.quarantine}
 	if o.recompute {
-		options.Recompute = judgeRecovered
+		options.Recompute = judgeAgain
 	}
 	v, err := w.Verify(ctx, id, options)
 	if err != nil {
@@ -76,4 +78,23 @@ func verifyRun(ctx context.Context, e *Env, o *verifyOptions) error {
 		return told(exitFailed)
 	}
 	return nil
+}
+
+// judgeAgain judges a trial by its rows, the stages that were made and the objectives that its verdicts tell.
+func judgeAgain(ctx context.Context, db *sql.DB, stored warehouse.Conclusion) (warehouse.Conclusion, error) {
+	e := warehouse.Evidence{Trial: stored.Trial, Stages: stored.Stages}
+	for _, s := range stored.Stages {
+		e.OpenLoop = e.OpenLoop || s.TargetRatePerSecond.Valid
+	}
+	for _, v := range stored.Verdicts {
+		if v.Stage.Valid {
+			continue
+		}
+		if e.SLO == nil {
+			e.SLO = &scenarios.SLO{}
+		}
+		e.SLO.Objectives = append(e.SLO.Objectives, scenarios.Objective{Metric: v.Metric, Stat: v.Stat, Limit: v.Limit, Unit: v.Unit})
+	}
+	j, err := warehouse.Judge(ctx, db, e)
+	return warehouse.Conclusion{Trial: stored.Trial, Stages: j.Stages, Verdicts: j.Verdicts, Summaries: j.Summaries}, err
 }
