@@ -259,9 +259,16 @@ func (c *court) overloaded(s *scope) bool {
 	return growth > max(growthShare*half, 3*math.Sqrt(half))
 }
 
+// carriesOn tells whether a stage after an overloaded one still bears its backlog: it must become smaller by a tenth, or
+// the server gets more than it can do in this stage too, however steady its backlog looks.
+func (s *scope) carriesOn(overloaded *scope) bool {
+	return overloaded != nil && float64(s.backlog.end) > 0.9*float64(overloaded.backlog.end) && s.backlog.end > 1
+}
+
 // stageOutcomes fills in what came of each stage.
 func (c *court) stageOutcomes(verdicts []tables.Verdict) []tables.Stage {
 	out := slices.Clone(c.Stages)
+	var before *scope // the stage before, where it was overloaded
 	for i := range out {
 		st := &out[i]
 		st.TrialID = c.Trial.TrialID
@@ -281,7 +288,7 @@ func (c *court) stageOutcomes(verdicts []tables.Verdict) []tables.Stage {
 		}
 		state, _ := sloState(own)
 		switch {
-		case c.overloaded(s):
+		case c.overloaded(s), c.OpenLoop && s.carriesOn(before):
 			st.Outcome = outcomeOverloaded
 		case state == tables.SLOFail:
 			st.Outcome = outcomeMissed
@@ -289,6 +296,10 @@ func (c *court) stageOutcomes(verdicts []tables.Verdict) []tables.Stage {
 			st.Outcome = outcomeUndecided
 		default:
 			st.Outcome = outcomeHeld
+		}
+		before = nil
+		if st.Outcome == outcomeOverloaded {
+			before = s
 		}
 	}
 	return out

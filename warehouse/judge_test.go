@@ -380,3 +380,22 @@ func TestATrialThatSlowsDownShowsItsTrend(t *testing.T) {
 		t.Errorf("a trial that never settles is cut at %v", cut)
 	}
 }
+
+func TestAStageThatBearsTheBacklogOfTheOneBeforeIsOverloadedToo(t *testing.T) {
+	of := func(end int64) *scope { return &scope{backlog: backlog{end: end}} }
+	for _, c := range []struct {
+		before *scope
+		end    int64
+		want   bool
+	}{
+		{of(50), 60, true},  // it grew on
+		{of(50), 48, true},  // it stands still
+		{of(50), 20, false}, // it is worked off
+		{of(1), 1, false},   // one request on its way is no backlog
+		{nil, 60, false},    // the stage before was not overloaded
+	} {
+		if got := of(c.end).carriesOn(c.before); got != c.want {
+			t.Errorf("backlog %d after %v: %v, want %v", c.end, c.before, got, c.want)
+		}
+	}
+}
