@@ -41,7 +41,7 @@ type weight struct {
 }
 
 // steps is what looking at a value of that weight costs.
-func (w weight) steps() int { return 1 + w.elements/100 + w.bytes/10_000 }
+func (w weight) steps() int { return 1 + w.elements/20 + w.bytes/10_000 }
 
 // weigh measures a value, and stops where it is too large: values share their parts, so a small program can build one
 // that is larger than memory to those who walk through it.

@@ -69,7 +69,14 @@ func (f *findings) hcl(diags hcl.Diagnostics) {
 		if d.Severity == hcl.DiagWarning {
 			severity = diag.Warning
 		}
-		f.add(severity, d.Subject, d.Summary, d.Detail)
+		at := d.Subject
+		if at != nil && at.Filename == "" { // so it is where a call is cut off by the end of the file
+			at = d.Context
+		}
+		if at != nil && at.Filename == "" {
+			at = nil
+		}
+		f.add(severity, at, d.Summary, d.Detail)
 	}
 }
 

@@ -232,6 +232,9 @@ func (m *module) multiply(b *block) {
 		b.instances = []*instance{{block: b, addr: b.addr()}}
 		return
 	}
+	if m.instances > maxInstances {
+		return // which has been told
+	}
 	v, ok := m.value(b.forEach, nil)
 	if !ok || !v.IsWhollyKnown() {
 		return
@@ -243,6 +246,10 @@ func (m *module) multiply(b *block) {
 	pairs, problem := eachPairs(v)
 	if problem != "" {
 		m.found.errorf(b.forEach.at(), "for_each of something else", "%s", problem)
+		return
+	}
+	if m.instances += len(pairs); m.instances > maxInstances {
+		m.found.errorf(b.forEach.at(), "Too many blocks", "All for_each together make more than %d blocks: leave some keys out.", int(maxInstances))
 		return
 	}
 	b.byKey = map[string]*instance{}

@@ -27,6 +27,7 @@ const (
 	maxElements     = 1e5      // of a value
 	maxValueBytes   = 16 << 20 // of the strings in a value
 	maxCells        = 1e5      // of all runs of a scenario
+	maxInstances    = 1e5      // that for_each makes of all blocks of a scenario
 	maxErrors       = 100      // that are told
 	maxKeyBytes     = 128      // of a for_each key
 	maxNumberBits   = 1100     // of a number's binary exponent: that of a float64 and a little

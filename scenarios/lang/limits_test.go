@@ -40,7 +40,7 @@ func TestAFileOfSeventeenMiBIsRefusedUnread(t *testing.T) {
 }
 
 func TestTextsThatWouldOverflowTheParserAreRefusedBefore(t *testing.T) {
-	const n = maxFileBytes - 1000
+	const n = maxFileBytes / 4
 	for name, text := range map[string]string{
 		"brackets":            "locals {\n a = " + strings.Repeat("[", n),
 		"braces":              strings.Repeat("a {\n", n/4),
@@ -176,5 +176,42 @@ func TestAFileFunctionReadsAtMostWhatAValueMayHold(t *testing.T) {
 	_, found, err := Load(t.Context(), Options{Dir: dir})
 	if err != nil || len(found) != 2 || !strings.Contains(found[0].Detail, "1073741824 bytes") || !strings.Contains(found[1].Detail, "not UTF-8 at offset 0") {
 		t.Error(err, found)
+	}
+}
+
+// Each of these texts is long, and repeats what would take hours if it were compared each with each.
+func TestFilesFullOfOneThingAreReadToTheirEnd(t *testing.T) {
+	fill := func(format string) string {
+		var b strings.Builder
+		for i := 0; b.Len() < maxFileBytes/4; i++ {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	var chain strings.Builder // the last first, so that the first is the deepest
+	for i := 10_000; i > 0; i-- {
+		fmt.Fprintf(&chain, "a%d = local.a%d\n", i, i-1)
+	}
+	for name, text := range map[string]string{
+		"locals":             hello + "locals {\n" + fill("a%[1]d = 1\n") + "}\n",
+		"a chain of locals":  hello + "locals {\n" + chain.String() + "a0 = 1\n}\n",
+		"bad references":     hello + "locals {\n" + fill("a%[1]d = local.b%[1]d\n") + "}\n",
+		"bad functions":      hello + "locals {\n" + fill("a%[1]d = f%[1]d()\n") + "}\n",
+		"blocks":             hello + fill("slo \"a%d\" {}\n"),
+		"the same block":     hello + fill("slo \"a\" {}\n#%d\n"),
+		"unknown blocks":     fill("b%d {}\n"),
+		"unknown attributes": "scenario \"s\" {\n" + fill("a%d = 1\n") + "}\n",
+		"faults":             strings.Replace(hello, "\"toy\" {", "\"toy\" {\n"+fill("fault \"error\" {\nratio = 0.1\nseed = %d\n}\n"), 1),
+		"objectives":         hello + "slo \"s\" {\n" + fill("objective \"ttft\" {\np99 = \"%ds\"\n}\n") + "}\n",
+		"matrix keys":        strings.Replace(hello, "run \"hello\" {", "run \"hello\" {\nmatrix = {\n"+fill("a%d = [1]\n")+"}\n", 1),
+		"exclusions":         strings.Replace(hello, "run \"hello\" {", "run \"hello\" {\nmatrix = { a = range(0, 1000), b = [1, 2] }\nexclude = [\n"+fill("{ a = %d },\n")+"]\n", 1),
+		"syntax mistakes":    fill("a%d {\n = \n}\n"),
+		"for_each of blocks": hello + "locals {\nmany = flatten([for i in range(0, 100) : [for j in range(0, 100) : \"${i}-${j}\"]])\n}\n" + fill("slo \"a%d\" {\nfor_each = local.many\n}\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if found := loadText(t, text); len(found) > maxErrors {
+				t.Error(len(found))
+			}
+		})
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 )
 
+// maxMatrixKeys bounds the dimensions of a matrix: with two values each, more than these are too many cells anyway.
+const maxMatrixKeys = 64
+
 // matrix is the combinations of a run.
 type matrix struct {
 	keys []matrixKey
@@ -71,13 +74,14 @@ func (mx *matrix) read(v cty.Value, s *setting) *mistake {
 	}
 	found := v.AsValueMap()
 	order, _ := literalKeys(s.written)
-	for _, name := range slices.Sorted(keysOf(found)) {
-		if !slices.Contains(order, name) {
-			order = append(order, name)
-		}
+	if len(order) != len(found) {
+		order = slices.Sorted(keysOf(found))
 	}
 	if len(order) == 0 {
 		return wrongMatrix("Empty matrix", "The matrix has no keys: write { KEY = [values] }, or leave it out.")
+	}
+	if len(order) > maxMatrixKeys {
+		return wrongMatrix("Too many keys", "The matrix has %d keys, more than %d.", len(order), maxMatrixKeys)
 	}
 	for _, name := range order {
 		if !nameRule.MatchString(name) {

@@ -40,6 +40,7 @@ type module struct {
 	filesRead map[string][]byte // by file()
 	envRead   map[string]string // by env()
 	cells     int
+	instances int // made by for_each
 }
 
 // block is a declared block.
@@ -66,7 +67,7 @@ type body struct {
 	at       hcl.Range // the header
 	// faulty: something in it is wrong, so that what it means is not checked.
 	faulty bool
-	// broken: the file does not parse, so that something in it may be missing.
+	// broken: it does not parse, so that something in it may be missing.
 	broken bool
 }
 
@@ -86,7 +87,7 @@ type setting struct {
 	expr      hclsyntax.Expression
 	nameRange hcl.Range
 	refs      []reference
-	// bad: a reference in it is wrong, so it is not evaluated.
+	// bad: a reference or the syntax is wrong, so it is not evaluated.
 	bad bool
 }
 

@@ -25,6 +25,7 @@ func Reference() string {
 		{"steps of evaluation of a scenario", fmt.Sprint(int(maxSteps))},
 		{"elements of a value", fmt.Sprint(int(maxElements))},
 		{"text in a value", fmt.Sprintf("%d MiB", maxValueBytes>>20)},
+		{"blocks that for_each makes in a scenario", fmt.Sprint(int(maxInstances))},
 		{"cells of all runs of a scenario", fmt.Sprint(int(maxCells))},
 		{"mistakes that are told at once", fmt.Sprint(maxErrors)},
 	} {

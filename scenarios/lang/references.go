@@ -165,9 +165,9 @@ func (m *module) problemWith(ref reference, in scope) (summary, detail string) {
 	case ref.root == "port" && in.hole == "port":
 		return "", ""
 	case ref.root == "var":
-		return m.nameProblem("variable", "var", ref, names(m.variables))
+		return nameProblem(m, "variable", "var", ref, m.variables)
 	case ref.root == "local":
-		return m.nameProblem("local", "local", ref, m.localNames)
+		return nameProblem(m, "local", "local", ref, m.locals)
 	case m.blocks[ref.root] != nil:
 		return m.blockProblem(ref)
 	}
@@ -207,22 +207,27 @@ func targetProblem(ref reference, in scope) (string, string) {
 }
 
 // nameProblem is about a name of a kind of things: a variable, a local, a block.
-func (m *module) nameProblem(noun, root string, ref reference, declared []string) (string, string) {
+func nameProblem[T any](m *module, noun, root string, ref reference, declared map[string]T) (summary, detail string) {
 	if ref.name == "" {
 		return "Reference without a name", fmt.Sprintf("%s alone is nothing: write %s.NAME.", root, root)
 	}
-	if slices.Contains(declared, ref.name) || m.incomplete || m.nameless[noun] {
+	if _, there := declared[ref.name]; there || m.incomplete || m.nameless[noun] {
 		return "", ""
 	}
-	detail := fmt.Sprintf("There is no %s %q.", noun, ref.name)
-	if len(declared) == 0 {
-		return fmt.Sprintf("Reference to %s %s that is not there", article(noun), noun), detail + " None is declared." + m.elsewhere(root, ref.name)
+	summary = fmt.Sprintf("Reference to %s %s that is not there", article(noun), noun)
+	detail = fmt.Sprintf("There is no %s %q.", noun, ref.name)
+	if len(m.found.list) > maxErrors {
+		return summary, detail // to look for what was meant takes long, and no one reads all of these
 	}
-	detail += didYouMean(root+".", ref.name, declared)
-	if nearest(ref.name, declared) == "" {
-		detail += m.elsewhere(root, ref.name)
+	all := names(declared)
+	near := didYouMean(root+".", ref.name, all)
+	if near == "" {
+		near = m.elsewhere(root, ref.name)
 	}
-	return fmt.Sprintf("Reference to %s %s that is not there", article(noun), noun), detail + fmt.Sprintf(" Declared here: %s.", listed(declared))
+	if len(all) == 0 {
+		return summary, detail + " None is declared." + near
+	}
+	return summary, fmt.Sprintf("%s%s Declared here: %s.", detail, near, listed(all))
 }
 
 func (m *module) blockProblem(ref reference) (string, string) {
@@ -231,7 +236,7 @@ func (m *module) blockProblem(ref reference) (string, string) {
 	if spec := topLevel(ref.root); b == nil && spec.kind(ref.name) != nil && ref.keyed {
 		return "Reference with a kind", fmt.Sprintf("The kind is not part of a reference: write %s.%s.", ref.root, ref.key)
 	}
-	if summary, detail := m.nameProblem(ref.root, ref.root, ref, names(declared)); summary != "" || b == nil {
+	if summary, detail := nameProblem(m, ref.root, ref.root, ref, declared); summary != "" || b == nil {
 		return summary, detail
 	}
 	if ref.keyed && b.forEach == nil {

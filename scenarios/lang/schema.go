@@ -17,7 +17,9 @@ type blockType struct {
 	// names are what a nested block's label may be; none: any name.
 	names []string
 	// once: at most one in its place.
-	once       bool
+	once bool
+	// unique: at most one of each label in its place.
+	unique     bool
 	attributes []attribute
 	blocks     []blockType
 	// into gives the value that a nested block fills, in the value that the block around it fills.

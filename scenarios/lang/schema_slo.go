@@ -13,7 +13,7 @@ func sloBlock() blockType {
 		name: "slo", label: "NAME", referable: true,
 		doc: "What a runtime promises.",
 		blocks: []blockType{{
-			name: "objective", label: "NAME", names: objectiveNames,
+			name: "objective", label: "NAME", names: objectiveNames, unique: true,
 			doc: "Limits of one measure: of the time to the first token (ttft), of the gaps between tokens (inter_token), of the mean time of a token after the first (tpot), of the whole answer (end_to_end); of the share of requests that fail (errors); of the tokens that come in a second (output_tokens_per_second); of the share of requests that succeed with every latency within its limit (goodput).",
 			into: func(parent any, label string) any {
 				return &objectives{slo: parent.(*scenarios.SLO), metric: label}
@@ -103,7 +103,7 @@ func prometheusAttributes(every attribute) []attribute {
 
 func seriesBlock() blockType {
 	return blockType{
-		name: "series", label: "NAME", doc: "One query.",
+		name: "series", label: "NAME", unique: true, doc: "One query.",
 		into: func(parent any, label string) any {
 			c := parent.(*scenarios.Collect)
 			c.Series = append(c.Series, scenarios.SeriesQuery{Name: label})

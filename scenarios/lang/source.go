@@ -43,6 +43,25 @@ type file struct {
 	body *hclsyntax.Body
 	// broken: it does not parse, so what it declares is not all known.
 	broken bool
+	// spoiled are the blocks, by the offset of their start, that a mistake of syntax is in.
+	spoiled map[int]bool
+}
+
+// spoil notes the blocks that mistakes of syntax are in: the last that begins before each.
+func (f *file) spoil(diags hcl.Diagnostics) {
+	f.spoiled = map[int]bool{}
+	for _, d := range diags[:min(len(diags), maxErrors)] {
+		if d.Subject == nil {
+			continue
+		}
+		last := -1
+		for _, b := range f.body.Blocks {
+			if s := b.TypeRange.Start.Byte; s <= d.Subject.Start.Byte && s > last {
+				last = s
+			}
+		}
+		f.spoiled[last] = true
+	}
 }
 
 // readSet finds and reads the files of a path; nil where there is nothing to go on with.
@@ -238,6 +257,7 @@ func parse(name string, text []byte, found *findings) *file {
 		f.body = parsed.Body.(*hclsyntax.Body)
 		src.body = f.body
 	}
+	f.spoil(diags)
 	return f
 }
 

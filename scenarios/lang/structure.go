@@ -23,7 +23,7 @@ func (m *module) declare() {
 			m.found.errorf(a.NameRange, "Attribute outside a block", "%s", m.outsideAdvice(a.Name))
 		}
 		for _, b := range f.body.Blocks {
-			m.declareBlock(b, f.broken)
+			m.declareBlock(b, f.spoiled[b.TypeRange.Start.Byte])
 		}
 	}
 	if len(m.set.files) == 0 || m.incomplete {
@@ -73,7 +73,7 @@ func (m *module) declareBlock(syntax *hclsyntax.Block, broken bool) {
 		return
 	}
 	if spec.name == "locals" {
-		m.declareLocals(syntax)
+		m.declareLocals(syntax, broken)
 		return
 	}
 	b := &block{spec: spec, body: body{broken: broken}}
@@ -168,7 +168,7 @@ func (m *module) labelAdvice(spec *blockType, syntax *hclsyntax.Block) string {
 	return fmt.Sprintf(" The kind is missing: one of %s.", strings.Join(spec.kindNames(), ", "))
 }
 
-func (m *module) declareLocals(syntax *hclsyntax.Block) {
+func (m *module) declareLocals(syntax *hclsyntax.Block, broken bool) {
 	if len(syntax.Labels) > 0 {
 		m.found.errorf(syntax.DefRange(), "Wrong labels", "This block is written locals { … }.")
 	}
@@ -180,14 +180,14 @@ func (m *module) declareLocals(syntax *hclsyntax.Block) {
 			m.found.errorf(a.NameRange, "Name that is taken", "local.%s is declared already, at %s.", a.Name, where(was.nameRange))
 			continue
 		}
-		m.locals[a.Name] = &setting{name: a.Name, written: a.Expr, nameRange: a.NameRange}
+		m.locals[a.Name] = &setting{name: a.Name, written: a.Expr, nameRange: a.NameRange, bad: broken}
 		m.localNames = append(m.localNames, a.Name)
 	}
 }
 
 // readBody compares a body with the rows that it may hold.
 func (m *module) readBody(b *body, syntax *hclsyntax.Block, spec *blockType, k *kind, r rows) {
-	b.rows, b.settings, b.at = r, map[string]*setting{}, syntax.DefRange()
+	b.rows, b.settings, b.at, b.faulty = r, map[string]*setting{}, syntax.DefRange(), b.broken
 	kindKnown := len(spec.kinds) == 0 || k != nil
 	meant := map[string]bool{} // what an unknown attribute was most likely to be
 	for _, a := range sortedAttributes(syntax.Body.Attributes) {
@@ -200,10 +200,13 @@ func (m *module) readBody(b *body, syntax *hclsyntax.Block, spec *blockType, k *
 			}
 			continue
 		}
-		b.settings[a.Name] = &setting{spec: row, name: a.Name, written: a.Expr, nameRange: a.NameRange}
+		b.settings[a.Name] = &setting{spec: row, name: a.Name, written: a.Expr, nameRange: a.NameRange, bad: b.broken}
 	}
+	seen := map[string]int{} // nested blocks that may be there once → their line
 	for _, n := range syntax.Body.Blocks {
-		m.readNested(b, n, spec, k, r, kindKnown)
+		if kindKnown {
+			m.readNested(b, n, spec, k, r, seen)
+		}
 	}
 	for i := range r.attributes {
 		if row := &r.attributes[i]; row.required && b.settings[row.name] == nil {
@@ -239,13 +242,10 @@ func unknownAttribute(name string, spec *blockType, k *kind, r rows) string {
 	return fmt.Sprintf("%s has no %s.%s It has %s.", what, name, near, strings.Join(append(r.attributeNames(), r.blockNames()...), ", "))
 }
 
-func (m *module) readNested(b *body, syntax *hclsyntax.Block, spec *blockType, k *kind, r rows, kindKnown bool) {
+func (m *module) readNested(b *body, syntax *hclsyntax.Block, spec *blockType, k *kind, r rows, seen map[string]int) {
 	row := r.block(syntax.Type)
 	if row == nil {
 		b.faulty = true
-		if !kindKnown {
-			return
-		}
 		if r.attribute(syntax.Type) != nil {
 			m.found.errorf(syntax.TypeRange, "Attribute written as a block", "%s is an attribute: write %s = …, with an equals sign.", syntax.Type, syntax.Type)
 			return
@@ -258,12 +258,14 @@ func (m *module) readNested(b *body, syntax *hclsyntax.Block, spec *blockType, k
 	if !m.readNestedLabel(n, syntax) {
 		b.faulty = true
 	}
-	for _, was := range b.nested {
-		if was.spec == row && (row.once || row.label != "" && was.label == n.label && row.name != "fault") {
+	if row.once || row.unique {
+		title := blockTitle(syntax)
+		if line, twice := seen[title]; twice {
 			b.faulty = true
-			m.found.errorf(syntax.DefRange(), "Block that is there twice", "There is %s already, at line %d.", blockTitle(syntax), was.at.Start.Line)
+			m.found.errorf(syntax.DefRange(), "Block that is there twice", "There is %s already, at line %d.", title, line)
 			return
 		}
+		seen[title] = syntax.TypeRange.Start.Line
 	}
 	m.readBody(&n.body, syntax, row, nil, rows{attributes: row.attributes, blocks: row.blocks})
 	b.faulty = b.faulty || n.faulty
