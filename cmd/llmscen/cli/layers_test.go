@@ -45,6 +45,7 @@ var rooms = map[string][]string{
 	"cmd/llmscen": {"cmd/llmscen/cli"},
 
 	"deploy/binary":           {},
+	"deploy/bench":            {"deploy/binary", "scenarios", "warehouse/tables", "runner/load", "runner/protocol", "runner/embedded", "runner/embedded/simulated"},
 	"deploy/prometheus/check": {"deploy/binary"},
 }
 
