@@ -20,7 +20,8 @@ type Scenario struct {
 	Dir string
 	// Sources are the texts that it was read from, by file name, in the order of reading.
 	Sources []Source
-	// SHA256 is the digest, in hex, of the sources and of the values of the variables.
+	// SHA256 is the digest, in hex, of the sources, of the values of variables that are not sensitive, and of what file()
+	// and env() read.
 	SHA256 string
 	// EnvRead lists the names of the environment variables that were read.
 	EnvRead []string

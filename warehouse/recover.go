@@ -82,7 +82,7 @@ func (w *Warehouse) recover(ctx context.Context, id string, judge JudgeFunc) (Re
 	if err != nil {
 		return Recovered{}, err
 	}
-	defer l.release()
+	defer l.release() //nolint:errcheck // the lock ends with the process at the latest
 	r := Recovered{Apply: id, Trials: []RecoveredTrial{}}
 	var info Apply
 	text, err := os.ReadFile(filepath.Join(w.spoolDir(id), applyFile))

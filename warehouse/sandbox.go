@@ -179,7 +179,7 @@ func statementType(ctx context.Context, db *sql.DB, statement string) (t duckdb.
 		if err != nil {
 			return err
 		}
-		defer prepared.Close()
+		defer prepared.Close() //nolint:errcheck // it was only looked at
 		t, err = prepared.(*duckdb.Stmt).StatementType()
 		return err
 	})

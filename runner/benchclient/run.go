@@ -57,7 +57,7 @@ func Run(ctx context.Context, a Assignment, d Deps) (Report, error) {
 		}
 		return report, err
 	}
-	defer set.Close()
+	defer set.Close() //nolint:errcheck // it was only read
 
 	share := load.Share{Worker: a.Worker, Workers: a.Workers}
 	if err := writeSchedule(ctx, plan.Schedule(share, set.Len()), a.TrialID, d.Sink); err != nil {

@@ -58,7 +58,7 @@ func Serve(ctx context.Context, e Engine, o ServeOptions, reports io.Writer) err
 	}})
 	if err != nil {
 		_ = server.Close()
-		<-failed
+		<-failed //nolint:errcheck // it was closed
 		return fmt.Errorf("saying that the server is ready: %w", err)
 	}
 	select {
@@ -70,9 +70,9 @@ func Serve(ctx context.Context, e Engine, o ServeOptions, reports io.Writer) err
 	defer cancel()
 	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close() // ends the contexts of the requests, and so the engine's work
-		<-failed
+		<-failed //nolint:errcheck // it was closed
 		return err
 	}
-	<-failed
+	<-failed //nolint:errcheck // it was closed
 	return nil
 }

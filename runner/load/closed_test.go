@@ -116,9 +116,9 @@ func TestStagesRampTheUsers(t *testing.T) {
 		tr.Live = live
 		tr.server.takes = always(100 * time.Millisecond)
 		var watching sync.WaitGroup
-		for at, want := range map[time.Duration]int64{5: 2, 15: 7, 25: 1, 35: 3, 41: 3} {
+		for at, want := range map[int]int64{5: 2, 15: 7, 25: 1, 35: 3, 41: 3} {
 			watching.Go(func() {
-				time.Sleep(at*time.Second + 70*time.Millisecond)
+				time.Sleep(time.Duration(at)*time.Second + 70*time.Millisecond)
 				s := live.Snapshot()
 				if s.InFlight != want {
 					t.Errorf("after %v s %d users ask, want %d", at, s.InFlight, want)

@@ -35,9 +35,9 @@ func TestLiveFiguresFollowTheLoad(t *testing.T) {
 		}
 		var seen [4]load.Snapshot
 		var watching sync.WaitGroup
-		for i, at := range []time.Duration{3, 14, 24, 29} {
+		for i, at := range []int{3, 14, 24, 29} {
 			watching.Go(func() {
-				time.Sleep(at*time.Second + 25*time.Millisecond)
+				time.Sleep(time.Duration(at)*time.Second + 25*time.Millisecond)
 				seen[i] = live.Snapshot()
 			})
 		}

@@ -40,7 +40,7 @@ func openRows(set scenarios.PromptSet, openParquet func(path, column string) (Te
 		return inline(set.Inline), nil
 	case "parquet":
 		if openParquet == nil {
-			return nil, errors.New("Parquet files can't be read here")
+			return nil, errors.New("no Parquet file can be read here")
 		}
 		t, err := openParquet(set.Path, column)
 		if err != nil {

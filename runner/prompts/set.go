@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/llmscen/llmscen/runner/load"
@@ -181,8 +182,7 @@ func (s *Set) prompt(t load.Turn) (load.Prompt, bool, error) {
 	}
 	p.ThinkTime = s.set.ThinkTime
 	if t.Turn > 0 {
-		before := t.Before[:len(t.Before):len(t.Before)]
-		p.Messages = append(before, load.Message{Role: "assistant", Content: t.Answer}, load.Message{Role: "user", Content: text})
+		p.Messages = slices.Concat(t.Before, []load.Message{{Role: "assistant", Content: t.Answer}, {Role: "user", Content: text}})
 		p.PromptTokens = 0 // how long the answers before are is not ours to want
 		return p, true, nil
 	}

@@ -162,7 +162,7 @@ func byStatus(status int, body []byte) *fault {
 }
 
 // progress is how far a request had come when it failed.
-type progress struct{ connected, wrote, headers, token bool }
+type progress struct{ connected, wrote, headers bool }
 
 // classify finds the kind of an error of the transport or of the stream. ctx is the request's own: its cause goes
 // first, since whatever broke after it ended broke because of it.

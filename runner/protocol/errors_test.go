@@ -139,9 +139,8 @@ func TestAResetInTheStreamIsAReset(t *testing.T) {
 	c := dial(t, scenarios.Runtime{}, url)
 	var timeline load.Timeline
 	timeline.Reset()
-	ctx := context.WithValue(t.Context(), struct{}{}, nil)
 	c.transport.client.Transport = onFirstByte{c.transport.client.Transport, func() { close(read) }}
-	answer, err := c.Generate(ctx, load.Request{Prompt: hello}, &timeline)
+	answer, err := c.Generate(t.Context(), load.Request{Prompt: hello}, &timeline)
 	if err != nil || answer.ErrorKind != tables.ErrReset || len(timeline.DeltaUS) != 1 {
 		t.Errorf("got %v %q %q with %d chunks", err, answer.ErrorKind, answer.ErrorText, len(timeline.DeltaUS))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func TestUsageInEachChunkTellsItsTokens(t *testing.T) {
 		{"one chunk has all", []string{usage("a", 7)}, []int16{7}, 7, "usage"},
 		{"zeros are nothing", []string{usage("a", 0), usage("b", 0)}, []int16{1, 1}, 2, "chunks"},
 	} {
-		frames := append(c.frames, `{"choices":[{"text":"","finish_reason":"stop"}]}`)
+		frames := append(slices.Clone(c.frames), `{"choices":[{"text":"","finish_reason":"stop"}]}`)
 		answer, timeline := ask(t, stream(t, "openai_completions", "text/event-stream", frames...))
 		if !reflect.DeepEqual(timeline.Counts, c.counts) || answer.OutputTokens != tables.Some(c.tokens) || answer.TokenSource != c.source {
 			t.Errorf("%s: got %v, %v by %s", c.name, timeline.Counts, answer.OutputTokens, answer.TokenSource)

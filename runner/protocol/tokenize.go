@@ -33,12 +33,12 @@ func (c *Client) Tokenize(ctx context.Context, text string) (int, error) {
 }
 
 func (c *Client) tokenize(ctx context.Context, body []byte) (int, error) {
-	response, answer, err := c.ask(ctx, http.MethodPost, c.targets[0], "/tokenize", body)
+	status, answer, err := c.ask(ctx, http.MethodPost, c.targets[0], "/tokenize", body)
 	if err != nil {
 		return 0, err
 	}
-	if response.StatusCode != http.StatusOK {
-		return 0, byStatus(response.StatusCode, answer)
+	if status != http.StatusOK {
+		return 0, byStatus(status, answer)
 	}
 	var tokens []json.RawMessage
 	if json.Unmarshal(answer, &tokens) == nil {
@@ -63,9 +63,9 @@ func (c *Client) tokenize(ctx context.Context, body []byte) (int, error) {
 // is not trusted, an address that is refused, a status. With "" any answer below 500 will do, else it must be 2xx.
 func (c *Client) Probe(ctx context.Context, path string) error {
 	for _, t := range c.targets {
-		response, answer, err := c.ask(ctx, http.MethodGet, t, path, nil)
-		if err == nil && (response.StatusCode >= 500 || path != "" && response.StatusCode/100 != 2) {
-			err = fmt.Errorf("status %d: %s", response.StatusCode, errorText(answer))
+		status, answer, err := c.ask(ctx, http.MethodGet, t, path, nil)
+		if err == nil && (status >= 500 || path != "" && status/100 != 2) {
+			err = fmt.Errorf("status %d: %s", status, errorText(answer))
 		}
 		if err != nil {
 			return fmt.Errorf("asking %s%s: %s", t.base.Host, path, c.redact.text(err.Error()))
@@ -75,10 +75,10 @@ func (c *Client) Probe(ctx context.Context, path string) error {
 }
 
 // ask makes one request that is not measured, and reads its whole answer.
-func (c *Client) ask(ctx context.Context, method string, t target, path string, body []byte) (*http.Response, []byte, error) {
+func (c *Client) ask(ctx context.Context, method string, t target, path string, body []byte) (status int, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, join(t.base, path).String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	request.Host, request.Header = c.host, c.header.Clone()
 	response, err := c.transport.do(request)
@@ -87,9 +87,9 @@ func (c *Client) ask(ctx context.Context, method string, t target, path string, 
 		err = wrapped.Err // its text repeats the method and the URL
 	}
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxFrame))
-	return response, answer, err
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxFrame))
+	return response.StatusCode, answer, err
 }

@@ -29,7 +29,7 @@ func (m *module) fill(b *body, each *instance, target any, where func(*attribute
 			ok = false
 			continue
 		}
-		ok = m.put(b, s, v, target) && ok
+		ok = m.put(s, v, target) && ok
 	}
 	return ok
 }
@@ -51,7 +51,7 @@ func (m *module) fillNested(b *body, each *instance, target any) bool {
 }
 
 // put decodes one value into its place.
-func (m *module) put(b *body, s *setting, v cty.Value, target any) bool {
+func (m *module) put(s *setting, v cty.Value, target any) bool {
 	row := s.spec
 	if v.ContainsMarked() {
 		m.found.errorf(s.at(), "Sensitive value would be shown", "%s is stored with the plan, and the value comes from a sensitive variable: it can go into secret(…) only.", row.name)

@@ -46,7 +46,7 @@ A scenario is a file ` + "`NAME.scen.hcl`" + `, or a folder with all its files o
 `
 
 func writeBlock(b *strings.Builder, spec *blockType) {
-	fmt.Fprintf(b, "\n## %s\n\n```hcl\n%s { … }\n```\n\n%s", spec.name, spec.header(""), spec.doc)
+	fmt.Fprintf(b, "\n## %s\n\n```hcl\n%s { … }\n```\n\n%s", spec.name, spec.header(), spec.doc)
 	if spec.referable {
 		fmt.Fprintf(b, " It is referred to as `%s.NAME`.", spec.name)
 	}
@@ -71,7 +71,7 @@ func writeRows(b *strings.Builder, r rows) {
 		if n.once {
 			times = "at most once"
 		}
-		fmt.Fprintf(b, "\n`%s { … }`, %s: %s\n", n.header(""), times, n.doc)
+		fmt.Fprintf(b, "\n`%s { … }`, %s: %s\n", n.header(), times, n.doc)
 		if len(n.names) > 0 {
 			fmt.Fprintf(b, "\n%s is one of %s.\n", n.label, code(n.names))
 		}

@@ -73,7 +73,7 @@ func (m *module) makeCells(b *block, i *instance, mx *matrix) []scenarios.Cell {
 			ctx := contexts[k].NewChild()
 			ctx.Variables = scope
 			v, known := m.valueIn(s, ctx)
-			ok = known && m.put(&b.body, s, v, cell) && ok
+			ok = known && m.put(s, v, cell) && ok
 		}
 		cell.Sampling = cell.Runtime.Sampling
 		ok = m.fillNested(&b.body, i, cell) && ok

@@ -106,13 +106,10 @@ func (b *blockType) kindNames() []string {
 }
 
 // header is how the block is written: load "KIND" "NAME".
-func (b *blockType) header(kindName string) string {
+func (b *blockType) header() string {
 	h := b.name
 	if len(b.kinds) > 0 {
-		if kindName == "" {
-			kindName = "KIND"
-		}
-		h += fmt.Sprintf(" %q", kindName)
+		h += ` "KIND"`
 	}
 	if b.label != "" {
 		h += fmt.Sprintf(" %q", b.label)

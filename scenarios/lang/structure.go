@@ -42,7 +42,7 @@ func (m *module) outsideAdvice(name string) string {
 	for i := range schema {
 		b := &schema[i]
 		if b.name == name {
-			return fmt.Sprintf("%s is a block: write %s { … }, without an equals sign.", name, b.header(""))
+			return fmt.Sprintf("%s is a block: write %s { … }, without an equals sign.", name, b.header())
 		}
 	}
 	return "Attributes stand in blocks: move it into one, or into locals { }."
@@ -135,7 +135,7 @@ func (m *module) readLabels(b *block, syntax *hclsyntax.Block) bool {
 		wanted++
 	}
 	if len(syntax.Labels) != wanted {
-		m.found.errorf(syntax.DefRange(), "Wrong labels", "This block is written %s { … }.%s", spec.header(""), m.labelAdvice(spec, syntax))
+		m.found.errorf(syntax.DefRange(), "Wrong labels", "This block is written %s { … }.%s", spec.header(), m.labelAdvice(spec, syntax))
 		return false
 	}
 	rest, ranges := syntax.Labels, syntax.LabelRanges
@@ -230,7 +230,7 @@ func heading(spec *blockType, k *kind) string {
 func unknownAttribute(name string, spec *blockType, k *kind, r rows) string {
 	what := heading(spec, k)
 	if n := r.block(name); n != nil {
-		return fmt.Sprintf("%s is a block in %s: write %s { … }, without an equals sign.", name, what, n.header(""))
+		return fmt.Sprintf("%s is a block in %s: write %s { … }, without an equals sign.", name, what, n.header())
 	}
 	if kinds := spec.kindsWith(name); len(kinds) > 0 {
 		for i := range kinds {
@@ -278,7 +278,7 @@ func (m *module) readNestedLabel(n *nested, syntax *hclsyntax.Block) bool {
 		wanted = 1
 	}
 	if len(syntax.Labels) != wanted {
-		m.found.errorf(syntax.DefRange(), "Wrong labels", "This block is written %s { … }.", n.spec.header(""))
+		m.found.errorf(syntax.DefRange(), "Wrong labels", "This block is written %s { … }.", n.spec.header())
 		return false
 	}
 	if wanted == 0 {

@@ -54,7 +54,7 @@ func (a *applying) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	defer journal.Close()
+	defer journal.Close() //nolint:errcheck // each entry was written when Write returned
 	fingerprint := runner.TakeFingerprint().JSON()
 	writer, err := w.Begin(warehouse.Apply{
 		ID: a.id, Scenario: plan.ScenarioName, SHA256: plan.ScenarioSHA256, Sources: a.planned.scenario.Sources,
@@ -63,7 +63,7 @@ func (a *applying) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return exitFailed, err
 	}
-	defer writer.Close()
+	defer writer.Close() //nolint:errcheck // after Finish it does nothing, before it the spool stays
 
 	stopDisplay := a.display()
 	ctx, signalled, stopSignals := interruptible(ctx, a.leave)
@@ -101,7 +101,7 @@ func (a *applying) run(ctx context.Context) (int, error) {
 	if jerr := journal.Write(runner.Entry{Kind: runner.ApplyEnded, Message: strconv.Itoa(code)}); jerr != nil {
 		return code, jerr
 	}
-	return code, a.conclude(context.WithoutCancel(ctx), w, code)
+	return code, a.conclude(context.WithoutCancel(ctx), w)
 }
 
 func (a *applying) openJournal(address string) (*runner.Journal, error) {

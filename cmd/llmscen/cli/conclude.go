@@ -11,7 +11,7 @@ import (
 )
 
 // conclude ends an apply with the table of its trials, where the files are, and what to do next.
-func (a *applying) conclude(ctx context.Context, w *warehouse.Warehouse, code int) error {
+func (a *applying) conclude(ctx context.Context, w *warehouse.Warehouse) error {
 	if a.format == "jsonl" {
 		return nil // the events were the result
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -61,7 +62,7 @@ func fmtRun(e *Env, o *fmtOptions) error {
 		changed, err := fmtFile(e, o, path)
 		if err != nil {
 			code = worst(code, codeOf(err))
-			if ee, ok := err.(*exitError); !ok || ee.err != nil {
+			if ee, ok := errors.AsType[*exitError](err); !ok || ee.err != nil {
 				fmt.Fprintf(e.Stderr, "Error: %s\n", printable(err.Error()))
 			}
 			continue

@@ -27,7 +27,8 @@ type liveStatus struct {
 	TrialBegan time.Time `json:"trial_began"`
 	// Expected is how long the trial's load is.
 	Expected time.Duration `json:"expected_ns"`
-	// Left is the time that the whole apply has before it, as far as it can be told.
+	// Here and Left are the time that the trial and the whole apply have before them, as far as it can be told.
+	Here time.Duration `json:"here_ns"`
 	Left time.Duration `json:"left_ns"`
 	Load load.Snapshot `json:"load"`
 }
@@ -86,11 +87,16 @@ func (l *live) now() liveStatus {
 	if l.plan == nil {
 		return s
 	}
-	for _, t := range l.plan.Trials[min(s.Index, len(l.plan.Trials)):] {
-		s.Left += t.EstimatedDuration + t.Cell.Rest
+	s.Here = s.Load.Left
+	if s.Here == 0 && !s.TrialBegan.IsZero() {
+		s.Here = max(s.Expected-time.Since(s.TrialBegan), 0)
 	}
-	if !s.TrialBegan.IsZero() {
-		s.Left -= min(time.Since(s.TrialBegan), s.Expected)
+	s.Left = s.Here
+	for i, t := range l.plan.Trials[min(s.Index, len(l.plan.Trials)):] {
+		if i > 0 || s.TrialBegan.IsZero() {
+			s.Left += t.EstimatedDuration
+		}
+		s.Left += t.Cell.Rest
 	}
 	return s
 }

@@ -25,7 +25,7 @@ func (e *Env) variables() (map[string]string, error) {
 
 // tell draws findings.
 func (e *Env) tell(diags diag.List) {
-	diags.Text(e.Stderr, e.colored(e.Stderr))
+	_ = diags.Text(e.Stderr, e.colored(e.Stderr)) // a reader that went away wants no findings
 }
 
 // load reads scenarios and tells every mistake; with one it ends the command with exit 2.

@@ -193,9 +193,9 @@ func watch(ctx context.Context, e *Env, s applyStatus) error {
 		if drawn > 0 && terminal {
 			fmt.Fprintf(e.Stdout, "\x1b[%dA\x1b[J", drawn)
 		}
-		if err != nil || l.Doing == "done" {
+		if gone := err != nil; gone || l.Doing == "done" {
 			fmt.Fprintln(e.Stdout, "It has ended.")
-			return nil
+			return nil //nolint:nilerr // an apply that does not answer has ended
 		}
 		lines := append([]string{"  " + l.Doing + " " + l.Trial}, progressLines(l)...)
 		for _, line := range lines {

@@ -32,8 +32,8 @@ func main() {
 	config := flag.String("config", "deploy/prometheus/prometheus.yml", "its configuration")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	wrong, err := check(ctx, *llmscen, *prometheus, *config)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "check:", err)
 	}

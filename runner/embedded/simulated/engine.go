@@ -162,11 +162,11 @@ func (e *Engine) send(ctx context.Context, r embedded.Result, p plan, emit func(
 	if err := emit(embedded.Chunk{Kind: embedded.Begun}); err != nil {
 		return r, err
 	}
-	for from, to := 0, 0; from < p.faultAfter; from = to {
+	for from := 0; from < p.faultAfter; {
 		if err := w.until(ctx, p.due(from)); err != nil {
 			return r, err
 		}
-		to = p.chunkEnd(from)
+		to := p.chunkEnd(from)
 		c := embedded.Chunk{Text: words(from, to), Tokens: to - from}
 		if from < p.reasoning {
 			c.Kind = embedded.Reasoning
@@ -178,6 +178,7 @@ func (e *Engine) send(ctx context.Context, r embedded.Result, p plan, emit func(
 			r.Prefill = time.Since(p.began)
 		}
 		r.OutputTokens, r.ReasoningTokens, r.Decode = to, min(to, p.reasoning), time.Since(p.began)-r.Prefill
+		from = to
 	}
 	if p.fault == embedded.NoFault {
 		return r, nil
