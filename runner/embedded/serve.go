@@ -70,7 +70,7 @@ func Serve(ctx context.Context, e Engine, o ServeOptions, reports io.Writer) err
 	defer cancel()
 	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close() // ends the contexts of the requests, and so the engine's work
-		<-failed //nolint:errcheck // it was closed
+		<-failed             //nolint:errcheck // it was closed
 		return err
 	}
 	<-failed //nolint:errcheck // it was closed

@@ -166,10 +166,13 @@ func (a *applying) display() (stop func()) {
 // leave is the second Ctrl-C: the rows so far are flushed and stay in the spool, children end with this process.
 func (a *applying) leave(code int) {
 	if t := a.open.Load(); t != nil {
-		flushed := make(chan error, 1)
-		go func() { flushed <- t.Flush() }()
+		flushed := make(chan struct{})
+		go func() {
+			defer close(flushed)
+			_ = t.Flush() // what it could not write is told by recover
+		}()
 		select {
-		case <-flushed: // what failed is told by recover
+		case <-flushed:
 		case <-time.After(500 * time.Millisecond):
 		}
 	}

@@ -190,14 +190,14 @@ func TestTheManualNamesCommandsAndFlagsThatExist(t *testing.T) {
 func TestWordsThatTheManualMayNotSayAreFound(t *testing.T) {
 	for line, right := range map[string]bool{
 		"llmscen apply --yes x.scen.hcl   # runs it": true,
-		"llmscen query 'select 1 | 2' --rows 3":       true,
-		"llmscen verify [ID] [--recompute]":           true,
-		"llmscen --version":                           true,
-		"llmscen completion bash > llmscen.bash":      true,
-		"llmscen applies":                             false,
-		"llmscen apply --keep":                        false,
-		"llmscen verify [ID] [--all]":                 false,
-		"llmscen down a b":                            false,
+		"llmscen query 'select 1 | 2' --rows 3":      true,
+		"llmscen verify [ID] [--recompute]":          true,
+		"llmscen --version":                          true,
+		"llmscen completion bash > llmscen.bash":     true,
+		"llmscen applies":                            false,
+		"llmscen apply --keep":                       false,
+		"llmscen verify [ID] [--all]":                false,
+		"llmscen down a b":                           false,
 	} {
 		if wrong := misnamed(line); (wrong == "") != right {
 			t.Errorf("%s: %q", line, wrong)
@@ -320,4 +320,3 @@ func TestWhatTheManualShowsRuns(t *testing.T) {
 		}
 	}
 }
-
