@@ -3,11 +3,14 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +97,44 @@ func documentedRoot() *cobra.Command {
 	return root
 }
 
+// environment is what the program reads from its environment; a scenario's secrets name others.
+var environment = []struct{ name, meaning string }{
+	{"LLMSCEN_WAREHOUSE", "folder of the results, where --warehouse does not say"},
+	{"LLMSCEN_VAR_NAME", "the value of the scenario's variable NAME, where --var and files don't say"},
+	{"LLMSCEN_STATE_DIR", "where applies keep their journals; else llmscen in XDG_STATE_HOME, else ~/.local/state/llmscen"},
+	{"NO_COLOR", "set to anything: no colour, unless --color always"},
+	{"TERM", "dumb: no colour, no progress line that is drawn over"},
+}
+
+var environmentRead = regexp.MustCompile(`(?:Getenv|LookupEnv)\("((?:LLMSCEN|XDG)_[A-Z_]+)"\)`)
+
+func TestTheReferenceHasEveryVariableThatIsRead(t *testing.T) {
+	page := commandReference()
+	found := 0
+	err := filepath.WalkDir(repository, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != ".." {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range environmentRead.FindAllStringSubmatch(string(source), -1) {
+			found++
+			if !strings.Contains(page, m[1]) {
+				t.Errorf("%s reads %s, which the reference does not have", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found == 0 {
+		t.Error("no variable was found at all")
+	}
+}
+
 func commandReference() string {
 	root := documentedRoot()
 	var b strings.Builder
@@ -102,7 +143,12 @@ func commandReference() string {
 	for _, e := range exitCodes {
 		row(&b, e.code, e.meaning)
 	}
-	b.WriteString("\nWhere several hold, the first of 2, 130/143, 1, 5, 4, 6, 3 wins.\n\n## Flags of every command\n")
+	b.WriteString("\nWhere several hold, the first of 2, 130/143, 1, 5, 4, 6, 3 wins.\n\n## Environment\n\n")
+	head(&b, "variable", "meaning")
+	for _, v := range environment {
+		row(&b, code(v.name), v.meaning)
+	}
+	b.WriteString("\n## Flags of every command\n")
 	writeFlags(&b, root.PersistentFlags())
 	for _, c := range root.Commands() {
 		if !c.IsAvailableCommand() || c.Name() == "help" {
