@@ -40,7 +40,7 @@ func TestAFileOfSeventeenMiBIsRefusedUnread(t *testing.T) {
 }
 
 func TestTextsThatWouldOverflowTheParserAreRefusedBefore(t *testing.T) {
-	const n = maxFileBytes / 4
+	const n = maxFileBytes / 8
 	for name, text := range map[string]string{
 		"brackets":            "locals {\n a = " + strings.Repeat("[", n),
 		"braces":              strings.Repeat("a {\n", n/4),
@@ -183,7 +183,7 @@ func TestAFileFunctionReadsAtMostWhatAValueMayHold(t *testing.T) {
 func TestFilesFullOfOneThingAreReadToTheirEnd(t *testing.T) {
 	fill := func(format string) string {
 		var b strings.Builder
-		for i := 0; b.Len() < maxFileBytes/4; i++ {
+		for i := 0; b.Len() < maxFileBytes/8; i++ {
 			fmt.Fprintf(&b, format, i)
 		}
 		return b.String()
