@@ -12,7 +12,6 @@ import (
 var (
 	executableEngines  = []string{"wasm", "simulated", "endpoint", "command"}
 	executableCollects = []string{"procfs"}
-	executablePrompts  = []string{"synthetic", "inline", "jsonl", "csv", "text", "conversation"}
 )
 
 // notExecutable says what a plan has that an apply could not do, a sentence each, each once.
@@ -46,9 +45,6 @@ func notExecutable(p *Plan) []string {
 		}
 		if l, err := load.NewPlan(c.Load, c.WarmUp, c.CoolDown, t.Seed); err == nil && l.Executable() != nil {
 			say("%s is of shape %s, which this version plans but does not make.", c.Load.Addr, c.Load.Shape)
-		}
-		if !slices.Contains(executablePrompts, c.PromptSet.Kind) {
-			say("%s is of kind %s, which this version plans but does not read.", c.PromptSet.Addr, c.PromptSet.Kind)
 		}
 		if c.Runtime.Protocol == "tgi" && c.Runtime.Engine != "endpoint" && c.Runtime.Engine != "command" {
 			say("%s speaks tgi, which only runtimes \"endpoint\" and \"command\" do here.", c.Runtime.Addr)

@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/llmscen/llmscen/collectors/procfs"
 	"github.com/llmscen/llmscen/runner"
 	"github.com/llmscen/llmscen/runner/benchclient"
 	"github.com/llmscen/llmscen/runner/load"
+	"github.com/llmscen/llmscen/runner/prompts"
 	"github.com/llmscen/llmscen/runner/protocol"
+	"github.com/llmscen/llmscen/warehouse"
 )
 
 // equip gives what a trial on this machine is measured with: a worker in this process, and procfs.
@@ -25,19 +28,19 @@ func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, 
 		figures := &load.Live{}
 		l.follow(figures)
 		e := runner.Equipment{Worker: &worker{client: client, live: figures}}
-		e.Collectors = append(e.Collectors, sampler{procfs.New(sampling(t, endpoint, client, note))})
+		for _, c := range t.Cell.Collects {
+			if c.Source == "procfs" {
+				e.Collectors = append(e.Collectors, sampler{procfs.New(sampling(t, endpoint, client, c.Every, note))})
+				break // a second one would sample the same
+			}
+		}
 		return e, nil
 	}
 }
 
 // sampling says what procfs looks at: the runtime where it runs here, this process, and the machine.
-func sampling(t runner.Trial, endpoint runner.Endpoint, client *protocol.Client, note func(string)) procfs.Options {
-	o := procfs.Options{TrialID: t.ID, Node: true, ClientBytes: client.Bytes, Note: note}
-	for _, c := range t.Cell.Collects {
-		if c.Source == "procfs" {
-			o.Every = c.Every
-		}
-	}
+func sampling(t runner.Trial, endpoint runner.Endpoint, client *protocol.Client, every time.Duration, note func(string)) procfs.Options {
+	o := procfs.Options{TrialID: t.ID, Every: every, Node: true, ClientBytes: client.Bytes, Note: note}
 	for _, target := range endpoint.Targets {
 		if target.PID == 0 {
 			continue
@@ -65,5 +68,8 @@ type worker struct {
 
 func (w *worker) Run(ctx context.Context, a benchclient.Assignment, sink load.Sink) (benchclient.Report, error) {
 	defer w.client.Close()
-	return benchclient.Run(ctx, a, benchclient.Deps{Client: w.client, Tokenizer: w.client, Sink: sink, Live: w.live})
+	return benchclient.Run(ctx, a, benchclient.Deps{
+		Client: w.client, Tokenizer: w.client, Sink: sink, Live: w.live,
+		OpenParquet: func(path, column string) (prompts.Texts, error) { return warehouse.OpenTexts(path, column) },
+	})
 }
