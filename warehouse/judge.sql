@@ -17,6 +17,8 @@ from (
         case when l.ok then l.server_decode_ns / 1e9 end as server_decode,
         case when l.ok then l.prompt_tokens::double end as prompt_tokens,
         case when l.ok then l.output_tokens::double end as output_tokens,
+        case when l.ok and r.requested_prompt_tokens > 0
+            then abs(l.prompt_tokens - r.requested_prompt_tokens) / r.requested_prompt_tokens end as prompt_length_error,
         l.cached_prompt_tokens, r.prompt_truncated, l.kernel_timestamps, l.coalesced_chunks,
         coalesce(l.chunks, 0) as chunks
     from latencies l join requests r using (trial_id, seq, attempt)

@@ -38,6 +38,8 @@ var distributions = []distribution{
 	{metric: "server_decode", unit: "seconds"},
 	{metric: "prompt_tokens", unit: "tokens", sum: true},
 	{metric: "output_tokens", unit: "tokens", sum: true},
+	// How far prompts are from the length that was wanted, as a share of it.
+	{metric: "prompt_length_error", unit: "ratio"},
 }
 
 // quantileOf gives the quantile behind a percentile's name.
