@@ -275,19 +275,26 @@ func (c *Comparison) read(ctx context.Context, db *sql.DB, s Candidates, figures
 		return nil, fmt.Errorf("reading the figures of %s: %w", s.Name, err)
 	}
 	var out []compared
+	var invalid, flagged []string
 	for _, k := range order {
 		t := wanted[k]
 		switch {
 		case t.status != string(tables.StatusCompleted):
 			c.warn("%s: %s is left out, for it did not complete: it is %s", s.Name, k.TrialID, t.status)
+			continue
 		case t.validity == string(tables.Invalid):
-			c.warn("%s: %s is left out, for it is invalid", s.Name, k.TrialID)
-		default:
-			if t.validity == string(tables.Flagged) {
-				c.warn("%s: %s is flagged", s.Name, k.TrialID)
-			}
-			out = append(out, *t)
+			invalid = append(invalid, k.TrialID)
+			continue
+		case t.validity == string(tables.Flagged):
+			flagged = append(flagged, k.TrialID)
 		}
+		out = append(out, *t)
+	}
+	if n := len(invalid); n > 0 {
+		c.warn("%s: %d of %d trials are invalid and left out: %s", s.Name, n, len(order), strings.Join(invalid, ", "))
+	}
+	if n := len(flagged); n > 0 {
+		c.warn("%s: %d of %d trials are flagged: %s", s.Name, n, len(order), strings.Join(flagged, ", "))
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: no trial of %s is complete and valid", ErrNothingToCompare, s.Name)

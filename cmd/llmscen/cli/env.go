@@ -206,7 +206,8 @@ func (e *Env) reportFormat() (report.Format, error) {
 
 // draw writes a table to standard output.
 func (e *Env) draw(t report.Table, f report.Format) error {
-	o := report.Options{Color: e.colored(e.Stdout)}
+	// What nobody looks at on a terminal is not cut to its width.
+	o := report.Options{Color: e.colored(e.Stdout), Width: 10_000}
 	if file, ok := e.Stdout.(*os.File); ok {
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
 			o.Width = width
