@@ -47,7 +47,7 @@ func warehouseBlock() blockType {
 		name: "warehouse", once: true,
 		doc: "Where the results go.",
 		attributes: []attribute{
-			{name: "path", is: text, fallback: `"results"`, doc: "A folder, absolute or relative to the scenario's folder, or the URL of an object store.",
+			{name: "path", is: text, absent: "results in the folder where llmscen runs", doc: "A folder, absolute or relative to the scenario's folder, or the URL of an object store.",
 				into: field(func(w *scenarios.Warehouse) any { return &w.Path })},
 		},
 	}
