@@ -40,7 +40,7 @@ docs: build ## write the generated pages of docs/reference
 	$(GO) test ./cmd/llmscen/cli -run 'TestTheReference' -update
 
 bench: $(BENCHSTAT) build ## benchmarks: ratios within one run; wants an idle machine
-	./deploy/bench.sh $(BENCHSTAT)
+	GO=$(GO) ./deploy/bench.sh $(BENCHSTAT)
 
 notebooks: build ## execute the notebooks on a warehouse that is made here
 	./notebooks/run.sh $(BIN)
