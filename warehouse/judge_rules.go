@@ -60,9 +60,16 @@ var none = limit{none: true}
 // rules are those of a measurement; what the server does wrong is never among them. The limits follow the practice of
 // other load generators.
 var rules = []rule{
-	{name: "schedule_lag", what: "the 99th percentile of how late requests left", unit: "seconds", when: "in an open loop",
+	{name: "schedule_lag", what: "the 99th percentile of how late requests left", unit: "seconds",
+		when:    "in an open loop, where the client has its machine to itself",
 		flagged: limit{least: 0.002, ofTTFT: 0.02}, invalid: limit{least: 0.010, ofTTFT: 0.10},
-		value: func(f *facts) (float64, bool) { return f.lagP99, f.openLoop && f.sent > 0 }},
+		value: func(f *facts) (float64, bool) { return f.lagP99, f.openLoop && f.sent > 0 && !f.sharedHost }},
+	// On two cores of a virtual machine a loop that only spins until its instants is late by 1.8 to 2.7 ms at the 99th
+	// percentile: there 2 ms would tell of the machine, not of the client.
+	{name: "schedule_lag_shared", what: "the 99th percentile of how late requests left", unit: "seconds",
+		when:    "in an open loop, where the runtime shares the client's machine",
+		flagged: limit{least: 0.005, ofTTFT: 0.05}, invalid: limit{least: 0.010, ofTTFT: 0.10},
+		value: func(f *facts) (float64, bool) { return f.lagP99, f.openLoop && f.sent > 0 && f.sharedHost }},
 	{name: "achieved_rate", what: "the share of the arrivals due that were sent in time", unit: "ratio", when: "in an open loop that ran to its end",
 		flagged: limit{least: 0.99, below: true}, invalid: limit{least: 0.95, below: true},
 		value: func(f *facts) (float64, bool) { return f.sentInTime, f.openLoop && f.completed && f.sendable > 0 }},

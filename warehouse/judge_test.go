@@ -107,6 +107,8 @@ func TestEachRuleSpeaksWhenItsLimitIsPassed(t *testing.T) {
 	}{
 		{rule: "schedule_lag", validity: tables.Flagged, edit: late(10 * ms)},
 		{rule: "schedule_lag", validity: tables.Invalid, edit: late(60 * ms)},
+		{rule: "schedule_lag_shared", validity: tables.Flagged, edit: late(20 * ms), evidence: func(e *Evidence, _ *sql.DB) { e.SharedHost = true }},
+		{rule: "schedule_lag_shared", validity: tables.Invalid, edit: late(60 * ms), evidence: func(e *Evidence, _ *sql.DB) { e.SharedHost = true }},
 		{rule: "achieved_rate", validity: tables.Invalid, edit: func(i int, r *tables.Request) { // a client at nine tenths of the rate
 			r.DispatchedAt = r.IntendedAt + tables.Instant(i)*5*ms
 		}},
@@ -153,6 +155,18 @@ func TestEachRuleSpeaksWhenItsLimitIsPassed(t *testing.T) {
 				t.Errorf("validity is %s for %q", j.Validity, j.Reasons)
 			}
 		})
+	}
+}
+
+func TestAFewMillisecondsOfLagAreNoFlawWhereTheRuntimeSharesTheMachine(t *testing.T) {
+	m := steady
+	m.edit = func(i int, r *tables.Request) {
+		if i%50 == 0 {
+			r.DispatchedAt = r.IntendedAt + 4*ms
+		}
+	}
+	if j := m.judge(t, func(e *Evidence, _ *sql.DB) { e.SharedHost = true }); j.Validity != tables.Valid {
+		t.Errorf("validity is %s for %q", j.Validity, j.Reasons)
 	}
 }
 

@@ -75,8 +75,8 @@ const (
 }`
 )
 
-// applied applies a scenario to a server and opens what it left.
-func applied(t *testing.T, url, scenario string) *sql.DB {
+// applied applies a scenario and opens what it left.
+func applied(t *testing.T, scenario string, flags ...string) *sql.DB {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("LLMSCEN_STATE_DIR", filepath.Join(dir, "state"))
@@ -87,7 +87,7 @@ func applied(t *testing.T, url, scenario string) *sql.DB {
 	var out bytes.Buffer
 	e := &Env{Stdin: bytes.NewReader(nil), Stdout: &out, Stderr: &out}
 	results := filepath.Join(dir, "results")
-	switch code := e.Run(t.Context(), []string{"apply", "--yes", "--warehouse", results, "--var", "url=" + url, path}); code {
+	switch code := e.Run(t.Context(), append([]string{"apply", "--yes", "--warehouse", results, path}, flags...)); code {
 	case exitDone, exitInvalid:
 	default:
 		t.Fatalf("apply ended with %d: %s", code, &out)
@@ -168,7 +168,7 @@ func TestTheRowsAreTheRequestsThatTheServerCounted(t *testing.T) {
 			}, simulated.Options{Model: "toy"})
 			server := httptest.NewServer(embedded.NewHandler(engine, embedded.Options{}))
 			defer server.Close()
-			db := applied(t, server.URL, fmt.Sprintf(asked, c.protocol, c.load))
+			db := applied(t, fmt.Sprintf(asked, c.protocol, c.load), "--var", "url="+server.URL)
 
 			received := counter(t, server.URL, "llmscen_runtime_requests_received_total")
 			if n := number(t, db, "select count(*) from requests where final and wrote_at is not null"); n != received || n == 0 {
@@ -223,7 +223,7 @@ func TestTokenTimesFollowTheServersOwnRecord(t *testing.T) {
 	}, simulated.Options{Model: "toy"})
 	server := httptest.NewServer(embedded.NewHandler(engine, embedded.Options{KeepSentTimes: 1 << 20}))
 	defer server.Close()
-	db := applied(t, server.URL, fmt.Sprintf(asked, "openai", closedLoad))
+	db := applied(t, fmt.Sprintf(asked, "openai", closedLoad), "--var", "url="+server.URL)
 
 	var record embedded.Sent
 	if err := json.Unmarshal(fetch(t, server.URL+"/sent?limit=100000"), &record); err != nil {
