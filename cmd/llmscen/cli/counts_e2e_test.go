@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -218,45 +217,83 @@ func kinds(t *testing.T, db *sql.DB) string {
 
 // TestTokenTimesFollowTheServersOwnRecord holds every token's time against when the server says that it sent it.
 func TestTokenTimesFollowTheServersOwnRecord(t *testing.T) {
-	engine := simulated.New(scenarios.Simulated{
-		TimeToFirstToken: scenarios.Constant(0.01), InterTokenLatency: scenarios.Constant(0.002),
-	}, simulated.Options{Model: "toy"})
-	server := httptest.NewServer(embedded.NewHandler(engine, embedded.Options{KeepSentTimes: 1 << 20}))
-	defer server.Close()
-	db := applied(t, fmt.Sprintf(asked, "openai", closedLoad), "--var", "url="+server.URL)
+	for _, c := range []struct {
+		wire                string
+		perChunk, reasoning int
+	}{{"openai", 1, 0}, {"openai", 3, 4}, {"openai_completions", 1, 0}, {"ollama", 1, 4}, {"ollama_generate", 1, 0}} {
+		t.Run(fmt.Sprintf("%s, %d tokens a chunk", c.wire, c.perChunk), func(t *testing.T) {
+			engine := simulated.New(scenarios.Simulated{
+				TimeToFirstToken: scenarios.Constant(0.01), InterTokenLatency: scenarios.Constant(0.002),
+				TokensPerChunk: c.perChunk, ReasoningTokens: c.reasoning,
+			}, simulated.Options{Model: "toy"})
+			server := httptest.NewServer(embedded.NewHandler(engine, embedded.Options{KeepSentTimes: 1 << 20}))
+			defer server.Close()
+			db := applied(t, fmt.Sprintf(asked, c.wire, closedLoad), "--var", "url="+server.URL)
+			sent := sentBy(t, server.URL)
+			rows, err := warehouse.Rows[tables.Request](t.Context(), db, "from requests where error_kind is null")
+			if err != nil || len(rows) < 200 {
+				t.Fatalf("%d rows, %v", len(rows), err)
+			}
+			for _, r := range rows {
+				s, ok := sent[protocol.RequestID(r.TrialID, r.Seq, r.Attempt)]
+				if !ok {
+					t.Fatalf("the server knows nothing of request %d", r.Seq)
+				}
+				holdTimes(t, r, s)
+			}
+		})
+	}
+}
 
+// sentBy is what a server remembers of its requests, by the client's name of each.
+func sentBy(t *testing.T, url string) map[string]embedded.SentRequest {
+	t.Helper()
 	var record embedded.Sent
-	if err := json.Unmarshal(fetch(t, server.URL+"/sent?limit=100000"), &record); err != nil {
+	if err := json.Unmarshal(fetch(t, url+"/sent"), &record); err != nil {
 		t.Fatal(err)
+	}
+	if record.Forgotten != 0 {
+		t.Fatalf("the server forgot %d requests", record.Forgotten)
 	}
 	sent := map[string]embedded.SentRequest{}
 	for _, r := range record.Requests {
 		sent[r.RequestID] = r
 	}
-	rows, err := warehouse.Rows[tables.Request](context.Background(), db, "select * from requests where error_kind is null")
-	if err != nil || len(rows) < 200 {
-		t.Fatalf("%d rows, %v", len(rows), err)
+	return sent
+}
+
+// holdTimes compares the times of a row with when the server sent each chunk.
+func holdTimes(t *testing.T, r tables.Request, s embedded.SentRequest) {
+	t.Helper()
+	if len(s.SentAt) != len(r.TokenDeltaUS) {
+		t.Errorf("request %d: the server sent %d chunks, the row has %d", r.Seq, len(s.SentAt), len(r.TokenDeltaUS))
+		return
 	}
-	for _, r := range rows {
-		s, ok := sent[protocol.RequestID(r.TrialID, r.Seq, r.Attempt)]
-		if !ok {
-			t.Fatalf("the server knows nothing of request %d", r.Seq)
+	at := int64(r.FirstChunkAt)
+	for i, d := range r.TokenDeltaUS {
+		at += int64(d) * 1000
+		if early := s.SentAt[i] - at; early > 1000 { // a microsecond: times are rounded to it
+			t.Errorf("request %d: chunk %d came %d ns before it was sent", r.Seq, i, early)
 		}
-		if len(s.SentAt) != len(r.TokenDeltaUS) {
-			t.Fatalf("request %d: the server sent %d tokens, the row has %d", r.Seq, len(s.SentAt), len(r.TokenDeltaUS))
+		tokens, counted := int32(1), int32(1)
+		if s.Tokens != nil {
+			tokens = s.Tokens[i]
 		}
-		at := int64(r.FirstChunkAt)
-		for i, d := range r.TokenDeltaUS {
-			at += int64(d) * 1000
-			if early := s.SentAt[i] - at; early > 1000 { // a microsecond: times are rounded to it
-				t.Errorf("request %d: token %d came %d ns before it was sent", r.Seq, i, early)
-			}
+		if r.TokenCounts != nil {
+			counted = int32(r.TokenCounts[i])
 		}
-		if drift := int64(r.LastTokenAt) - at; drift > 1000 || drift < -1000 {
-			t.Errorf("request %d: the sum of its deltas is %d ns from its last token", r.Seq, drift)
+		// That a chunk has several tokens shows in its text only to who knows the tokenizer: their sum is the server's.
+		if counted > tokens {
+			t.Errorf("request %d: chunk %d has %d tokens, and the server sent %d", r.Seq, i, counted, tokens)
 		}
-		if r.FirstTokenAt < r.DispatchedAt || r.DispatchedAt < r.IntendedAt || r.DoneAt < r.LastTokenAt {
-			t.Errorf("request %d: its times are out of order: %+v", r.Seq, r)
-		}
+	}
+	if drift := int64(r.LastTokenAt) - at; drift > 1000 || drift < -1000 {
+		t.Errorf("request %d: the sum of its deltas is %d ns from its last token", r.Seq, drift)
+	}
+	if r.OutputTokens != tables.Some(r.RequestedOutputTokens) {
+		t.Errorf("request %d: %v tokens, and %d were asked for", r.Seq, r.OutputTokens, r.RequestedOutputTokens)
+	}
+	if r.FirstTokenAt < r.DispatchedAt || r.DispatchedAt < r.IntendedAt || r.DoneAt < r.LastTokenAt {
+		t.Errorf("request %d: its times are out of order: %+v", r.Seq, r)
 	}
 }
