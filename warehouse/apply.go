@@ -69,10 +69,10 @@ func (w *Warehouse) begin(a Apply) (*lock, error) {
 	}
 	text, err := json.MarshalIndent(a, "", "  ")
 	if err == nil {
-		err = writeFile(filepath.Join(w.spoolDir(a.ID), applyFile), text)
+		err = writeFile(w.spoolDir(a.ID), filepath.Join(w.spoolDir(a.ID), applyFile), text)
 	}
 	if err == nil {
-		err = w.writeViews()
+		err = w.writeViews(w.spoolDir(a.ID))
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.release())
@@ -145,10 +145,10 @@ func (a *ApplyWriter) finish(recovered bool) error {
 	if err != nil {
 		return err
 	}
-	if err := a.w.writeViews(); err != nil {
+	if err := a.w.writeViews(a.w.spoolDir(a.info.ID)); err != nil {
 		return err
 	}
-	if err := writeFile(a.w.applyManifest(a.info.ID), text); err != nil {
+	if err := writeFile(a.w.spoolDir(a.info.ID), a.w.applyManifest(a.info.ID), text); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(a.w.spoolDir(a.info.ID)); err != nil {
@@ -226,7 +226,7 @@ func (t *TrialWriter) note(row tables.Trial) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(t.dir, trialFile), text)
+	return writeFile(t.dir, filepath.Join(t.dir, trialFile), text)
 }
 
 // sealTrial turns the spool in dir into parts and a manifest, and removes it. It can be done again after it was cut off
@@ -267,7 +267,7 @@ func (w *Warehouse) sealTrial(ctx context.Context, a Apply, dir string, row tabl
 			files = append(files, f)
 		}
 	}
-	if err := w.writeViews(); err != nil {
+	if err := w.writeViews(dir); err != nil {
 		return TrialFile{}, err
 	}
 	m := &TrialManifest{
@@ -279,7 +279,7 @@ func (w *Warehouse) sealTrial(ctx context.Context, a Apply, dir string, row tabl
 		return TrialFile{}, err
 	}
 	path := w.trialManifest(a.ID, row.TrialID)
-	if err := writeFile(path, text); err != nil {
+	if err := writeFile(dir, path, text); err != nil {
 		return TrialFile{}, err
 	}
 	if err := os.RemoveAll(dir); err != nil {

@@ -132,12 +132,13 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// writeFile makes a file appear whole, safe against the loss of power.
-func writeFile(path string, text []byte) error {
+// writeFile makes a file appear whole, safe against the loss of power. It is written in the folder draft, an apply's
+// spool: what a process that dies leaves there goes with it.
+func writeFile(draft, path string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	f, err := os.CreateTemp(draft, filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err
 	}

@@ -163,8 +163,8 @@ func openViews(ctx context.Context, views string) (*sql.DB, error) {
 	return db, nil
 }
 
-// writeViews keeps views.sql in the warehouse's root up to date, for any DuckDB.
-func (w *Warehouse) writeViews() error {
+// writeViews keeps views.sql in the warehouse's root up to date, for any DuckDB; draft is as in writeFile.
+func (w *Warehouse) writeViews(draft string) error {
 	const root = "getvariable('llmscen_warehouse')"
 	text := "-- The tables, views and macros of this warehouse, for any DuckDB from 1.1 on: duckdb -init views.sql\n" +
 		"-- The files are looked for in the current folder, then where they were written. Where the warehouse is now\n" +
@@ -176,7 +176,7 @@ func (w *Warehouse) writeViews() error {
 	if old, err := os.ReadFile(path); err == nil && string(old) == text {
 		return nil
 	}
-	return writeFile(path, []byte(text))
+	return writeFile(draft, path, []byte(text))
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
