@@ -159,7 +159,8 @@ func (s *server) observe(ctx context.Context, metrics string) (observation, erro
 		if exported[name] == "histogram" && (!s.native || strings.Contains(name, "_classic_")) {
 			series += "_count"
 		}
-		samples, err := s.query(ctx, "count("+series+")")
+		// At this moment a gauge may be between two trials: what counts is that it was scraped.
+		samples, err := s.query(ctx, "count(last_over_time("+series+"[5m]))")
 		if err != nil {
 			return o, err
 		}
