@@ -115,8 +115,8 @@ func observe(ctx context.Context, program binary.Program, home binary.Home, prom
 	}
 	var seen []observation
 	for _, s := range servers {
-		// Once it has scraped the second trial it knows all of the first.
-		if err := s.await(ctx, `llmscen_trial_info{run="while_scraped"}`); err != nil {
+		// Once it has scraped the second trial's load it knows all of the first.
+		if err := s.await(ctx, `llmscen_trial_info{run="while_scraped"} and on() llmscen_target_rate_per_second == 5`); err != nil {
 			return nil, err
 		}
 		o, err := s.observe(ctx, metrics)
