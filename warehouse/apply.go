@@ -65,7 +65,7 @@ func (w *Warehouse) begin(a Apply) (*lock, error) {
 	// Locked before it tells what it is, so that Recover never takes an apply that begins for one that died.
 	l, err := takeLock(filepath.Join(w.spoolDir(a.ID), lockFile))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(w.spoolDir(a.ID)))
 	}
 	text, err := json.MarshalIndent(a, "", "  ")
 	if err == nil {
@@ -75,7 +75,7 @@ func (w *Warehouse) begin(a Apply) (*lock, error) {
 		err = w.writeViews(w.spoolDir(a.ID))
 	}
 	if err != nil {
-		return nil, errors.Join(err, l.release())
+		return nil, errors.Join(err, os.RemoveAll(w.spoolDir(a.ID)), l.release())
 	}
 	return l, nil
 }

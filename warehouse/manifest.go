@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -129,7 +128,7 @@ var errDigest = errors.New("its digest is wrong: the file was changed")
 
 func exists(path string) bool {
 	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
+	return err == nil
 }
 
 // writeFile makes a file appear whole, safe against the loss of power. It is written in the folder draft, an apply's
