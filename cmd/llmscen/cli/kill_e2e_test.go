@@ -175,6 +175,9 @@ func (p *process) isRecovered() {
 	if out := must("down"); !strings.Contains(out, "Nothing is left") {
 		t.Errorf("down left something: %s", out)
 	}
+	if out := must("status"); !strings.Contains(out, "none left anything") {
+		t.Errorf("something is left: %s", out)
+	}
 	if after := p.digests(); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("a second recover changed the warehouse: %v, and before it was %v", after, before)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/llmscen/llmscen/runner"
 	"github.com/llmscen/llmscen/runner/local"
+	"github.com/llmscen/llmscen/warehouse"
 )
 
 type statusOptions struct {
@@ -41,10 +43,11 @@ to their end, with what is left of them. --watch follows the apply under way unt
 
 // applyStatus is one apply in status -o json.
 type applyStatus struct {
-	ID        string         `json:"id"`
-	Scenario  string         `json:"scenario"`
-	Warehouse string         `json:"warehouse"`
-	State     string         `json:"state"` // running, ended, unfinished
+	ID        string `json:"id"`
+	Scenario  string `json:"scenario"`
+	Warehouse string `json:"warehouse"`
+	// State is running, ended, unfinished (it died, and rows wait in its spool) or interrupted (it died, and no rows wait).
+	State     string         `json:"state"`
 	BegunAt   time.Time      `json:"begun_at"`
 	Trials    int            `json:"trials"`
 	Sealed    int            `json:"sealed"`
@@ -79,7 +82,7 @@ func statusRun(ctx context.Context, e *Env, o *statusOptions) error {
 	}
 	shown := 0
 	for _, s := range found {
-		if s.State == "ended" && o.id == "" {
+		if o.id == "" && len(s.Leftovers) == 0 && (s.State == "ended" || s.State == "interrupted") {
 			continue
 		}
 		drawStatus(e, s)
@@ -101,7 +104,7 @@ func applyStatuses(ctx context.Context, id string) ([]applyStatus, error) {
 	for _, s := range states {
 		a := applyStatus{
 			ID: s.ID, Scenario: s.Scenario, Warehouse: s.Warehouse, BegunAt: s.BegunAt,
-			Trials: s.Trials, Sealed: s.Sealed, State: "unfinished",
+			Trials: s.Trials, Sealed: s.Sealed, State: "interrupted",
 		}
 		switch {
 		case s.Alive:
@@ -111,6 +114,8 @@ func applyStatuses(ctx context.Context, id string) ([]applyStatus, error) {
 			}
 		case s.Ended != nil:
 			a.State = "ended"
+		case spooled(s):
+			a.State = "unfinished"
 		}
 		if !s.Alive {
 			a.Leftovers = local.Leftovers(s.Processes)
@@ -118,6 +123,16 @@ func applyStatuses(ctx context.Context, id string) ([]applyStatus, error) {
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// spooled tells whether an apply has rows that are not sealed.
+func spooled(s runner.ApplyState) bool {
+	w, err := warehouse.Open(s.Warehouse)
+	if err != nil {
+		return false // it is gone, and its rows with it
+	}
+	ids, err := w.Unfinished()
+	return err != nil || slices.Contains(ids, s.ID)
 }
 
 // journals are the applies of this machine, the newest first; id limits them to those that begin with it.
@@ -171,9 +186,9 @@ func drawStatus(e *Env, s applyStatus) {
 	}
 	if s.State == "unfinished" {
 		fmt.Fprintf(e.Stdout, "  its rows: %s recover --warehouse %s %s\n", invoked(), s.Warehouse, s.ID)
-		if len(s.Leftovers) > 0 {
-			fmt.Fprintf(e.Stdout, "  its processes: %s down %s\n", invoked(), s.ID)
-		}
+	}
+	if len(s.Leftovers) > 0 {
+		fmt.Fprintf(e.Stdout, "  its processes: %s down %s\n", invoked(), s.ID)
 	}
 }
 
