@@ -115,21 +115,23 @@ func (d *Driver) supervise(ctx context.Context, u *unit, dep runner.Deployment, 
 	go readSupervised(out, started, last)
 	u.death = sync.OnceValue(func() string { return deathUnder(u, s.Name, <-last) })
 	select {
-	case first := <-started:
+	case first, told := <-started: // a supervisor that ended may have told why just before: what it wrote decides
+		if !told {
+			return 0, errors.New(u.process.death())
+		}
 		if first.Failed != "" {
 			return 0, errors.New(first.Failed)
 		}
 		return first.PID, d.record(u, dep, first.PID)
-	case <-u.process.done:
-		return 0, errors.New(u.process.death())
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
 }
 
-// readSupervised passes on a supervisor's first line, and at the end its last.
+// readSupervised passes on a supervisor's first line, and at the end its last; without a first, started is closed.
 func readSupervised(out io.ReadCloser, started, last chan<- supervised) {
 	defer out.Close()
+	defer close(started)
 	var s supervised
 	first := true
 	for lines := bufio.NewScanner(out); lines.Scan(); first = false {
