@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"maps"
 	"slices"
 
 	"github.com/llmscen/llmscen/scenarios"
@@ -43,7 +44,7 @@ func (m *module) scenario() *scenarios.Scenario {
 	for _, f := range m.set.files {
 		s.Sources = append(s.Sources, scenarios.Source{Name: f.name, Text: string(f.text)})
 	}
-	s.EnvRead = slices.Sorted(keysOf(m.envRead))
+	s.EnvRead = slices.Sorted(maps.Keys(m.envRead))
 	s.Variables = m.shownVariables()
 	s.SHA256 = m.digest()
 	return s
@@ -107,13 +108,13 @@ func (m *module) digest() string {
 	for _, f := range m.set.files {
 		part(h, "file", f.base, string(f.text))
 	}
-	for _, name := range slices.Sorted(keysOf(m.inputs)) {
+	for _, name := range slices.Sorted(maps.Keys(m.inputs)) {
 		part(h, "variable", name, m.inputs[name].shown)
 	}
-	for _, name := range slices.Sorted(keysOf(m.filesRead)) {
+	for _, name := range slices.Sorted(maps.Keys(m.filesRead)) {
 		part(h, "read", name, string(m.filesRead[name]))
 	}
-	for _, name := range slices.Sorted(keysOf(m.envRead)) {
+	for _, name := range slices.Sorted(maps.Keys(m.envRead)) {
 		part(h, "env", name, m.envRead[name])
 	}
 	return hex.EncodeToString(h.Sum(nil))

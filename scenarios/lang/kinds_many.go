@@ -2,8 +2,10 @@ package lang
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -112,10 +114,10 @@ func decodeTextMap(_ *module, v cty.Value, into any) error {
 		return err
 	}
 	out := make(map[string]string, len(found))
-	for k, e := range found {
-		s, err := asText(e)
+	for _, k := range slices.Sorted(maps.Keys(found)) { // so that the first mistake is always the same
+		s, err := asText(found[k])
 		if err != nil {
-			return wrong("Not a text", "%s is %s, and a text is wanted.", k, called(e))
+			return wrong("Not a text", "%s is %s, and a text is wanted.", k, called(found[k]))
 		}
 		out[k] = s
 	}
@@ -129,10 +131,10 @@ func decodeTextsMap(_ *module, v cty.Value, into any) error {
 		return err
 	}
 	out := make(map[string][]string, len(found))
-	for k, e := range found {
-		list, err := textList(e)
+	for _, k := range slices.Sorted(maps.Keys(found)) { // as above
+		list, err := textList(found[k])
 		if err != nil {
-			return wrong("Not a list of texts", "%s is %s, and a list of texts is wanted.", k, called(e))
+			return wrong("Not a list of texts", "%s is %s, and a list of texts is wanted.", k, called(found[k]))
 		}
 		out[k] = list
 	}
@@ -187,12 +189,12 @@ func plainValue(v cty.Value) (any, error) {
 		return nil, wrong("Not a JSON value", "An object here holds texts, numbers, truths, lists and objects, and this is %s.", called(v))
 	case t.IsMapType(), t.IsObjectType():
 		out := map[string]any{}
-		for k, e := range v.AsValueMap() {
+		for k, e := range v.Elements() { // in the order of their keys, so that the first mistake is always the same
 			plain, err := plainValue(e)
 			if err != nil {
 				return nil, err
 			}
-			out[k] = plain
+			out[k.AsString()] = plain
 		}
 		return out, nil
 	}

@@ -55,10 +55,10 @@ func asReference(v cty.Value, typ string) (*instance, error) {
 	}
 	if !v.Type().Equals(referenceType) {
 		if v.Type().IsObjectType() {
-			for k, e := range v.AsValueMap() {
+			for k, e := range v.Elements() { // in the order of their keys
 				if e.Type().Equals(referenceType) {
 					i := e.EncapsulatedValue().(*instance)
-					return nil, wrong("Reference without a key", "%s has for_each: choose one of them, as in %s[%q].", i.block.addr(), i.block.addr(), k)
+					return nil, wrong("Reference without a key", "%s has for_each: choose one of them, as in %s[%q].", i.block.addr(), i.block.addr(), k.AsString())
 				}
 			}
 		}

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +47,7 @@ func decodeStage(m *module, v cty.Value, what string, stage *scenarios.LoadStage
 		return err
 	}
 	words := []string{"over", what, "step"}
-	for k := range found {
+	for _, k := range slices.Sorted(maps.Keys(found)) {
 		if k != "over" && k != what && k != "step" {
 			return wrong("Unknown word in a stage", "A stage has no %q.%s It has %s.", k, didYouMean("", k, words), strings.Join(words, ", "))
 		}

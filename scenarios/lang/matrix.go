@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -75,7 +76,7 @@ func (mx *matrix) read(v cty.Value, s *setting) *mistake {
 	found := v.AsValueMap()
 	order, _ := literalKeys(s.written)
 	if len(order) != len(found) {
-		order = slices.Sorted(keysOf(found))
+		order = slices.Sorted(maps.Keys(found))
 	}
 	if len(order) == 0 {
 		return wrongMatrix("Empty matrix", "The matrix has no keys: write { KEY = [values] }, or leave it out.")
@@ -252,7 +253,7 @@ func (x *exclusions) add(mx *matrix, n int, v cty.Value) *mistake {
 	found := v.AsValueMap()
 	var keys []int
 	combination := make([]int, len(mx.keys))
-	for _, name := range slices.Sorted(keysOf(found)) {
+	for _, name := range slices.Sorted(maps.Keys(found)) {
 		k := slices.IndexFunc(mx.keys, func(k matrixKey) bool { return k.name == name })
 		if k < 0 {
 			all := make([]string, len(mx.keys))

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,7 +107,7 @@ func writeFunctions(b *strings.Builder) {
 	for _, f := range functionDocs {
 		fmt.Fprintf(b, "| `%s` | %s |\n", f.call, cell(f.doc))
 	}
-	all := append(slices.Collect(keysOf(standard)), "try", "can")
+	all := append(slices.Collect(maps.Keys(standard)), "try", "can")
 	slices.Sort(all)
 	fmt.Fprintf(b, "\nAnd, as they are known from HCL: %s.\n", code(all))
 }

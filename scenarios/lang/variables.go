@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -77,7 +78,7 @@ func (g *givenValues) tellUnused(found *findings) {
 		return
 	}
 	slices.Sort(g.known)
-	for _, name := range slices.Sorted(keysOf(g.vars)) {
+	for _, name := range slices.Sorted(maps.Keys(g.vars)) {
 		if !g.wanted[name] {
 			found.nowhere("Value for a variable that is not there", "--var %s: no scenario declares a variable %q.%s", name, name, didYouMean("", name, g.known))
 		}
@@ -85,16 +86,6 @@ func (g *givenValues) tellUnused(found *findings) {
 	for name, at := range g.at {
 		if !g.wanted[name] {
 			found.errorf(at, "Value for a variable that is not there", "No scenario declares a variable %q.%s", name, didYouMean("", name, g.known))
-		}
-	}
-}
-
-func keysOf[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
 		}
 	}
 }
@@ -111,12 +102,12 @@ func (m *module) setVariables(g *givenValues) {
 		}
 	}
 	g.whole = g.whole || !m.incomplete
-	for _, name := range slices.Sorted(keysOf(m.variables)) {
+	for _, name := range slices.Sorted(maps.Keys(m.variables)) {
 		g.wanted[name] = true
 		g.known = append(g.known, name)
 		m.inputs[name] = m.inputFor(m.variables[name], g, auto)
 	}
-	for _, name := range slices.Sorted(keysOf(m.variables)) {
+	for _, name := range slices.Sorted(maps.Keys(m.variables)) {
 		m.validate(m.variables[name])
 	}
 }
