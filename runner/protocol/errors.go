@@ -164,15 +164,15 @@ func byStatus(status int, body []byte) *fault {
 // progress is how far a request had come when it failed.
 type progress struct{ connected, wrote, headers bool }
 
-// classify finds the kind of an error of the transport or of the stream. ctx is the request's own: its cause goes
-// first, since whatever broke after it ended broke because of it.
+// classify finds the kind of an error of the transport or of the stream. What the server said stands, whatever ended
+// ctx, the request's own, since; else ctx's cause goes first, since whatever broke after it ended broke because of it.
 func classify(ctx context.Context, err error, p progress) *fault {
-	if ctx.Err() != nil {
-		return byCause(context.Cause(ctx), p)
-	}
 	var known *fault
 	if errors.As(err, &known) {
 		return known
+	}
+	if ctx.Err() != nil {
+		return byCause(context.Cause(ctx), p)
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {

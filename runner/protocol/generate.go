@@ -117,6 +117,7 @@ func (a *attempt) refusal(status int, in io.Reader) error {
 	if err != nil && a.ctx.Err() != nil {
 		return err
 	}
+	a.reading.timeline.DoneAt = a.arrival.at
 	a.drain()
 	return byStatus(status, text)
 }

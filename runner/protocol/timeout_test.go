@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +72,8 @@ func TestTimesAndTimeouts(t *testing.T) {
 		{"no limit on stalls", script{{time.Second, okHead + word}, {never, chunked(finish) + lastBit}}, 0, 2 * time.Second, 0, "", never + time.Second, 1},
 		{"the whole takes too long", script{{0, okHead + word}, {time.Second, word}, {time.Second, word}, {time.Second, word}}, 2500 * time.Millisecond, 0, 2 * time.Second, tables.ErrTotalTimeout, 2500 * time.Millisecond, 3},
 		{"the stream is never closed", script{{time.Second, okHead + word + chunked(finish)}, {never, lastBit}}, 0, 2 * time.Second, 2 * time.Second, "", time.Second, 1},
+		{"a long refusal that never ends", script{{time.Second, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("x", maxRedacted)}, {never, ""}}, 0, 2 * time.Second, 0, tables.ErrHTTP5xx, time.Second, 0},
+		{"a stream without a token that is never closed", script{{time.Second, okHead + chunked(finish)}, {never, lastBit}}, 0, 2 * time.Second, 0, tables.ErrEmptyOutput, time.Second, 0},
 		{"an error, and never closed", script{{time.Second, okHead + word + chunked("data: {\"error\":\"x\"}\n\n")}, {never, lastBit}}, 0, 0, 0, tables.ErrInstream, time.Second, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
