@@ -41,6 +41,8 @@ func burn() {
 // obey carries out a command a line, and answers a line each.
 func obey() {
 	in := bufio.NewScanner(os.Stdin)
+	var kept *exec.Cmd
+	var keptIn io.Closer
 	for in.Scan() {
 		switch in.Text() {
 		case "burn": // itself
@@ -49,6 +51,19 @@ func obey() {
 			}
 		case "child": // a child that ends and is waited for
 			_ = self("burn").Run()
+		case "keep a child": // that has burnt
+			child := self("serve")
+			childIn, _ := child.StdinPipe() // what fails here ends in no answer
+			childOut, _ := child.StdoutPipe()
+			if err := child.Start(); err != nil {
+				return
+			}
+			fmt.Fprintln(childIn, "burn")
+			bufio.NewScanner(childOut).Scan()
+			kept, keptIn = child, childIn
+		case "let it go":
+			keptIn.Close()
+			_ = kept.Wait()
 		case "hand on": // to a child, which obeys from now on
 			child := self("serve")
 			child.Stdin, child.Stdout = os.Stdin, os.Stdout
@@ -167,30 +182,38 @@ func TestTheCPUTimeOfAChildThatEndedStays(t *testing.T) {
 			l := startLoad(t)
 			tree := newTree(thisMachine(t), l.cmd.Process.Pid, cut.exclude)
 			defer tree.close()
-			// Read all the while, so that the child is seen at many points of its life.
-			stop, stopped := make(chan struct{}), make(chan struct{})
 			var last time.Duration
-			go func() {
-				defer close(stopped)
-				for {
-					u, _ := tree.read()
-					if u.cpu < last {
-						t.Errorf("the CPU time fell from %v to %v", last, u.cpu)
-					}
-					last = u.cpu
-					select {
-					case <-stop:
-						return
-					default:
-						runtime.Gosched()
-					}
+			read := func() {
+				u, _ := tree.read()
+				if u.cpu < last {
+					t.Errorf("the CPU time fell from %v to %v", last, u.cpu)
 				}
-			}()
-			want := time.Duration(l.do("child"))
-			close(stop)
-			<-stopped
-			u, _ := tree.read()
-			wantNear(t, "CPU time", u.cpu, want)
+				last = u.cpu
+			}
+			// Read all the while, so that the child is seen at many points of its life, and once when it has burnt.
+			do := func(command string) (used time.Duration) {
+				stop, stopped := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer close(stopped)
+					for {
+						read()
+						select {
+						case <-stop:
+							return
+						default:
+							runtime.Gosched()
+						}
+					}
+				}()
+				used = time.Duration(l.do(command))
+				close(stop)
+				<-stopped
+				read()
+				return used
+			}
+			do("keep a child")
+			want := do("let it go")
+			wantNear(t, "CPU time", last, want)
 			if len(tree.members) != 1 {
 				t.Errorf("%d processes are left in the tree", len(tree.members))
 			}
