@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -20,7 +21,12 @@ import (
 	"github.com/llmscen/llmscen/runner"
 )
 
-const commandReadyTimeout = 2 * time.Minute
+const (
+	commandReadyTimeout = 2 * time.Minute
+	// supervisorGrace is what a supervisor may take to kill all that came from its command, on a busy machine: what it has
+	// not killed when it is killed itself would stay.
+	supervisorGrace = 20 * time.Second
+)
 
 // startCommand starts a command under a supervisor of ours, and waits until it answers.
 func (d *Driver) startCommand(ctx context.Context, u *unit, dep runner.Deployment) error {
@@ -70,15 +76,26 @@ func lastLines(t *tail) string {
 	return "; it wrote last:\n  " + strings.ReplaceAll(lines, "\n", "\n  ")
 }
 
-// choosePort is the port that was asked for, if nothing listens on it, or a free one: between now and the command's own
-// listening another may take it, and the command then says so.
+// chosenFrom and chosenBelow bound the ports that are chosen. The kernel gives out those from 32768 on to whoever asks for
+// any, and to every outgoing connection (ip_local_port_range): one of these may be another's before the command listens,
+// and the other's server would be taken for the command's.
+const chosenFrom, chosenBelow = 16384, 32768
+
+// choosePort is the port that was asked for, if nothing listens on it, or a free one.
 func choosePort(ctx context.Context, asked int) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(asked)))
-	if err != nil {
-		return 0, fmt.Errorf("trying port %d, which it is to listen on: %w", asked, err)
+	port := asked
+	for tries := 64; ; tries-- {
+		if asked == 0 && tries > 0 {
+			port = chosenFrom + rand.IntN(chosenBelow-chosenFrom)
+		}
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+		if asked != 0 || tries == 0 {
+			return 0, fmt.Errorf("trying port %d, which it is to listen on: %w", port, err)
+		}
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
 }
 
 // supervise starts the supervisor and, through it, the command, whose process it returns.
@@ -97,7 +114,7 @@ func (d *Driver) supervise(ctx context.Context, u *unit, dep runner.Deployment, 
 	if err != nil {
 		return 0, err
 	}
-	u.grace += 2 * time.Second // it waits itself, and then kills
+	u.grace += supervisorGrace // it waits itself, and then kills
 	// It kills what came from the command when the kernel sends it SIGTERM for our thread's end, or its input ends.
 	u.process, err = begin(cmd, birth{name: "The supervisor of " + dep.Runtime.Addr, orphaned: syscall.SIGTERM})
 	closeBoth(cmd)

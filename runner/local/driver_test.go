@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/llmscen/llmscen/runner"
@@ -208,6 +208,20 @@ func TestAPortThatIsTakenIsToldBeforeAnythingStarts(t *testing.T) {
 	}
 }
 
+func TestAPortThatIsChosenIsNoneThatTheKernelGivesToOthers(t *testing.T) {
+	chosen := map[int]bool{}
+	for range 20 {
+		port, err := choosePort(t.Context(), 0)
+		if err != nil || port < chosenFrom || port >= chosenBelow {
+			t.Errorf("port %d, %v", port, err)
+		}
+		chosen[port] = true
+	}
+	if len(chosen) < 10 {
+		t.Errorf("twenty choices gave only %v", chosen)
+	}
+}
+
 func TestAnEndpointIsAskedUntilItAnswers(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -230,18 +244,26 @@ func TestAnEndpointIsAskedUntilItAnswers(t *testing.T) {
 	}
 }
 
+// missing is a server that has nothing.
+type missing struct{}
+
+func (missing) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusNotFound, Status: "404 Not Found", Body: http.NoBody, Request: r}, nil
+}
+
 func TestAnEndpointThatDoesNotAnswerIsAnError(t *testing.T) {
-	server := httptest.NewServer(http.NotFoundHandler())
-	defer server.Close()
-	dep := runner.Deployment{Name: "runtime.there-1", Runtime: scenarios.Runtime{
-		Block: scenarios.Block{Addr: "runtime.there"}, Engine: "endpoint", URL: server.URL,
-		Ready: scenarios.Ready{Path: "/ready", Timeout: 50 * time.Millisecond},
-	}}
-	_, err := New(Options{}).Start(t.Context(), dep)
-	want := fmt.Sprintf("starting runtime.there: it was not ready after 50ms: GET %s/ready answered 404 Not Found", server.URL)
-	if err == nil || err.Error() != want {
-		t.Errorf("%v, want %s", err, want)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dep := runner.Deployment{Name: "runtime.there-1", Runtime: scenarios.Runtime{
+			Block: scenarios.Block{Addr: "runtime.there"}, Engine: "endpoint", URL: "http://127.0.0.1:1",
+			Ready: scenarios.Ready{Path: "/ready", Timeout: 50 * time.Millisecond},
+		}}
+		transport := func(scenarios.Runtime) (http.RoundTripper, error) { return missing{}, nil }
+		_, err := New(Options{Transport: transport}).Start(t.Context(), dep)
+		want := "starting runtime.there: it was not ready after 50ms: GET http://127.0.0.1:1/ready answered 404 Not Found"
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	})
 }
 
 // The promise of two seconds is judged where time is; here all that counts is that nothing stays.

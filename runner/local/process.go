@@ -46,7 +46,7 @@ func begin(cmd *exec.Cmd, b birth) (*process, error) {
 		cmd.Stderr = p.output
 	}
 	cmd.SysProcAttr = processAttributes(b)
-	cmd.WaitDelay = time.Second // for output that a process of another group holds open
+	cmd.WaitDelay = 5 * time.Second // for output that a process of another group holds open
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // for ever: the thread ends with the goroutine
