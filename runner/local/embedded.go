@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	embeddedReadyTimeout = 2 * time.Minute // compiling the guest on a busy machine takes a quarter of that
+	embeddedReadyTimeout = 5 * time.Minute // compiling the guest on a busy machine takes a minute, under the race detector
 	keepSentTimes        = 4 << 20         // 32 MiB
 	maxConfigBytes       = 4 << 20
 )
