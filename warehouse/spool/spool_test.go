@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -126,6 +127,13 @@ func (f *memFile) size() int {
 func (f *memFile) Sync() error  { return nil }
 func (f *memFile) Close() error { return nil }
 
+func (f *memFile) Truncate(size int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.text.Truncate(int(size))
+	return nil
+}
+
 func TestARowIsWithTheKernelAfterTwoSecondsUnasked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &memFile{room: -1}
@@ -190,6 +198,67 @@ func TestAFullDiskStaysAnErrorAndBlocksNoOne(t *testing.T) {
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%s gave %v", name, err)
 		}
+	}
+}
+
+// disk is a disk of which a part was set aside; a segment that it has no room for is cut, and its room is not given back.
+type disk struct {
+	mu   sync.Mutex
+	room int
+}
+
+func (d *disk) create(path string) (File, error) {
+	f, err := os.Create(path)
+	return &diskFile{f, d}, err
+}
+
+type diskFile struct {
+	*os.File
+	disk *disk
+}
+
+func (f *diskFile) Write(b []byte) (int, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	n, err := f.File.Write(b[:min(len(b), f.disk.room)])
+	f.disk.room -= n
+	if n < len(b) && err == nil {
+		err = &os.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
+	}
+	return n, err
+}
+
+// What lies in memory when the disk is full, and the rows that are still on their way, take what was set aside.
+func TestAFullDiskCostsNoRowWhereRoomWasSetAside(t *testing.T) {
+	for room := range 40 {
+		mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+		dir, d := t.TempDir(), &disk{room: 1000 * room}
+		asked := 0
+		w, err := Create(dir, "t", Options{FlushRows: 100, Allocator: mem, Create: d.create, MakeRoom: func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if asked++; asked == 1 {
+				d.room = 100_000
+			}
+		}})
+		must(t, err)
+		for i := range 30 {
+			_ = w.WriteSamples(samples(50*i, 50)) // it tells of the full disk as soon as it is known
+		}
+		err = w.Close()
+		if want := "samples-0000.arrows: no space left on device"; !errors.Is(err, syscall.ENOSPC) || !strings.HasSuffix(err.Error(), want) {
+			t.Fatalf("with %d bytes of room it ended with %v, want …%s", 1000*room, err, want)
+		}
+		got, lost := values(t, dir)
+		if len(got) != 1500 || lost != 0 || asked != 1 {
+			t.Errorf("with %d bytes of room %d rows were kept of 1500, %d bytes lost, room was asked for %d times", 1000*room, len(got), lost, asked)
+		}
+		for i, v := range got {
+			if v != float64(i) {
+				t.Fatalf("with %d bytes of room row %d is %v", 1000*room, i, v)
+			}
+		}
+		mem.AssertSize(t, 0)
 	}
 }
 

@@ -38,15 +38,15 @@ func (s *stream[T]) init(w *Writer, trialID string) {
 }
 
 // write copies the rows into the open batch. In pieces, because one slice may be more than a batch.
-func (s *stream[T]) write(rows []T) error {
+func (s *stream[T]) write(rows []T) (err error) {
 	for len(rows) > 0 {
 		n := min(len(rows), 256)
-		if err := s.writeSome(rows[:n]); err != nil {
-			return err
+		if e := s.writeSome(rows[:n]); e != nil {
+			err = e // the rest may be kept all the same
 		}
 		rows = rows[n:]
 	}
-	return nil
+	return err
 }
 
 func (s *stream[T]) writeSome(rows []T) error {
@@ -55,8 +55,9 @@ func (s *stream[T]) writeSome(rows []T) error {
 	if s.closed {
 		return ErrClosed
 	}
-	if err := s.w.usable(); err != nil {
-		return err
+	failed, lost := s.w.state()
+	if lost {
+		return failed
 	}
 	if !s.started {
 		s.started = true
@@ -65,7 +66,7 @@ func (s *stream[T]) writeSome(rows []T) error {
 	}
 	s.builder.Append(rows)
 	if s.builder.rows < s.w.opts.FlushRows && s.builder.bytes < s.w.opts.FlushBytes {
-		return nil
+		return failed
 	}
 	s.pending = append(s.pending, s.builder.Record())
 	select {
@@ -102,7 +103,7 @@ func (s *stream[T]) run() {
 		}
 	}
 	if err := file.seal(); err != nil {
-		s.w.fail(err)
+		s.w.fail(err, true)
 	}
 }
 
@@ -122,10 +123,10 @@ func (s *stream[T]) drain(file *segments, all bool) (closed bool) {
 	s.mu.Unlock()
 
 	for _, rec := range batches {
-		// After an error the rest is let go, so that no one waits for a disk that is full.
-		if s.w.Err() == nil {
-			if err := file.Write(rec); err != nil {
-				s.w.fail(err)
+		// Once a row could not be kept the rest is let go, so that no one waits for a disk that is full.
+		if _, lost := s.w.state(); !lost {
+			if kept, err := file.Write(rec); err != nil {
+				s.w.fail(err, kept)
 			}
 		}
 		rec.Release()

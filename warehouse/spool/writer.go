@@ -26,6 +26,9 @@ type Options struct {
 	SegmentAge time.Duration
 	// Compress makes smaller segments by LZ4, for some CPU time.
 	Compress bool
+	// MakeRoom is called when a write has failed, before it is tried once more: it gives up what was kept for a full disk.
+	// Several goroutines may call it at once, and again. nil: nothing was kept.
+	MakeRoom func()
 	// Create makes the file of a segment, which must be new; nil means on disk.
 	Create func(path string) (File, error)
 	// Allocator gives the memory of batches; nil means Go's heap.
@@ -63,8 +66,10 @@ var ErrClosed = errors.New("the spool is closed")
 // Writer keeps the rows of one trial.
 //
 // Its methods may be called by many goroutines at once. A write copies the rows and returns; encoding and writing to
-// disk happen on a goroutine a table. Where the disk is slower than the rows, a write waits. The first error of the disk
-// stays: every later write, Flush and Close returns it, because rows can no longer be kept.
+// disk happen on a goroutine a table. Where the disk is slower than the rows, a write waits.
+//
+// The first error of the disk stays: every later write, Flush and Close returns it, and no more rows should be made. Those
+// that are on their way are taken as long as there is room for them.
 type Writer struct {
 	dir  string
 	opts Options
@@ -80,6 +85,7 @@ type Writer struct {
 
 	mu     sync.Mutex
 	err    error
+	lost   bool // a row could not be kept: no more are taken
 	closed bool
 }
 
@@ -160,7 +166,7 @@ func (w *Writer) Close() error {
 		p.close()
 	}
 	if err := SyncDir(w.dir); err != nil {
-		w.fail(err)
+		w.fail(err, true)
 	}
 	return w.Err()
 }
@@ -172,22 +178,21 @@ func (w *Writer) Err() error {
 	return w.err
 }
 
-func (w *Writer) fail(err error) {
+// fail notes an error; kept: no row was lost by it.
+func (w *Writer) fail(err error, kept bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err == nil {
 		w.err = err
 	}
+	w.lost = w.lost || !kept
 }
 
-// usable is the reason why nothing can be written any more.
-func (w *Writer) usable() error {
+// state is the error that stays, and whether a row was lost by it.
+func (w *Writer) state() (err error, lost bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err == nil && w.closed {
-		return ErrClosed
-	}
-	return w.err
+	return w.err, w.lost
 }
 
 // SyncDir makes the names in a folder safe against the loss of power.
