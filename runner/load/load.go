@@ -147,7 +147,8 @@ type Answer struct {
 }
 
 // Sink takes finished rows. Each method copies what it keeps, may be called by many goroutines at once, and blocks
-// rather than drop a row; an error means that rows can no longer be kept and the load must stop.
+// rather than drop a row; an error means that rows can soon no longer be kept and the load must stop. Rows of requests that
+// were made are handed over all the same.
 type Sink interface {
 	WriteRequests([]tables.Request) error
 	WriteArrivals([]tables.Arrival) error

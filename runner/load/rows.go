@@ -82,7 +82,6 @@ func (r *rows) run() {
 	batch := make([]tables.Request, 0, batchSize)
 	records := make([]*record, 0, batchSize)
 	var bodies []tables.Body
-	failed := false
 	for rec := range r.queue {
 		batch, records, bodies = batch[:0], records[:0], bodies[:0]
 		for more := true; more; {
@@ -98,11 +97,9 @@ func (r *rows) run() {
 				}
 			}
 		}
-		if !failed {
-			if err := r.write(batch, bodies); err != nil {
-				failed = true
-				r.fail(err)
-			}
+		// A sink that fails may still keep rows, and those that come now are of requests that were made.
+		if err := r.write(batch, bodies); err != nil {
+			r.fail(err)
 		}
 		now := time.Now()
 		for i, rec := range records {
@@ -113,16 +110,16 @@ func (r *rows) run() {
 }
 
 func (r *rows) write(batch []tables.Request, bodies []tables.Body) error {
-	if err := r.sink.WriteRequests(batch); err != nil {
-		return fmt.Errorf("writing requests: %w", err)
+	err := r.sink.WriteRequests(batch)
+	if err != nil {
+		err = fmt.Errorf("writing requests: %w", err)
 	}
-	if len(bodies) == 0 {
-		return nil
+	if len(bodies) > 0 {
+		if e := r.sink.WriteBodies(bodies); e != nil && err == nil {
+			err = fmt.Errorf("writing bodies: %w", e)
+		}
 	}
-	if err := r.sink.WriteBodies(bodies); err != nil {
-		return fmt.Errorf("writing bodies: %w", err)
-	}
-	return nil
+	return err
 }
 
 // Fill puts what an attempt's timeline and answer say into its row. The row's slices stay the timeline's.
