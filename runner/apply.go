@@ -96,7 +96,7 @@ func Apply(ctx context.Context, p *Plan, d Deps) (Outcome, error) {
 		}
 		v, err := a.trial(ctx, i, t)
 		if err != nil {
-			return out, fmt.Errorf("trial %s: %w", t.ID, err)
+			return out, err
 		}
 		out.Verdicts = append(out.Verdicts, v)
 		if i < len(p.Trials)-1 {
@@ -165,7 +165,7 @@ func (a *applying) trial(ctx context.Context, index int, t Trial) (Verdict, erro
 		Trial: m.row, Planned: t, Report: m.report, Begun: m.begun, Failure: m.failure, RuntimeDied: m.died,
 	})
 	if err != nil {
-		return Verdict{}, fmt.Errorf("sealing: %w", err)
+		return Verdict{}, err
 	}
 	a.tell(Event{Type: TrialJudged, Trial: t.ID, Index: index, Of: len(a.plan.Trials), Verdict: &v})
 	return v, a.Journal.Write(Entry{Kind: TrialSealed, Object: t.ID})

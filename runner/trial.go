@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,20 +27,38 @@ type measuring struct {
 	begun   bool
 	failure string
 	died    string
+
+	mu     sync.Mutex
+	warned error // what a warning told last, without who suffered it
+}
+
+// warn tells what went wrong, but for what was told already: a full disk fails everybody who writes.
+func (m *measuring) warn(err error) {
+	cause := err
+	for next := errors.Unwrap(cause); next != nil; next = errors.Unwrap(cause) {
+		cause = next
+	}
+	m.mu.Lock()
+	known := m.warned != nil && errors.Is(cause, m.warned)
+	m.warned = cause
+	m.mu.Unlock()
+	if !known {
+		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: err.Error()})
+	}
 }
 
 // failed notes why the trial could not be run.
 func (m *measuring) failed(cause error) {
 	m.row.Status = tables.StatusFailed
 	m.failure = cause.Error()
+	m.warn(cause)
 	m.note("trial_failed", m.failure)
-	m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: cause.Error()})
 }
 
 func (m *measuring) note(kind, message string) {
 	e := tables.Event{At: tables.Instant(time.Now().UnixNano()), TrialID: m.trial.ID, Kind: kind, Object: m.trial.Deployment, Message: message}
 	if err := m.rec.Note([]tables.Event{e}, nil); err != nil {
-		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: err.Error()})
+		m.warn(err)
 	}
 }
 
@@ -124,8 +144,8 @@ func (m *measuring) run(ctx context.Context, e Equipment, a benchclient.Assignme
 	stopCollecting()
 	<-watched
 	if cerr := collectors.Wait(); cerr != nil {
+		m.warn(cerr)
 		m.note("collector_failed", cerr.Error())
-		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: cerr.Error()})
 	}
 	return err
 }
