@@ -34,6 +34,7 @@ const (
 	applyFile = "apply.json"
 	trialFile = "trial.json"
 	lockFile  = "lock"
+	spareFile = "spare"
 	applySlug = "apply" // no trial has it: a slug ends in its digest
 )
 
@@ -88,7 +89,7 @@ func (a *ApplyWriter) WriteEvents(rows []tables.Event) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.spool == nil {
-		s, err := spool.Create(filepath.Join(a.w.spoolDir(a.info.ID), applySlug), "", spool.Options{})
+		s, err := spool.Create(filepath.Join(a.w.spoolDir(a.info.ID), applySlug), "", spool.Options{MakeRoom: a.makeRoom})
 		if err != nil {
 			return err
 		}
@@ -120,6 +121,7 @@ func (a *ApplyWriter) Close() error {
 func (a *ApplyWriter) finish(recovered bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.makeRoom()
 	if a.spool != nil {
 		if err := a.spool.Close(); err != nil {
 			return err
@@ -160,8 +162,11 @@ func (a *ApplyWriter) finish(recovered bool) error {
 
 // Trial starts the rows of a trial. The row tells what is known of it already: it is what Recover finds. Seal or Close it.
 func (a *ApplyWriter) Trial(row tables.Trial) (*TrialWriter, error) {
+	if err := a.setRoomAside(); err != nil {
+		return nil, fmt.Errorf("beginning trial %s: %w", row.TrialID, err)
+	}
 	dir := filepath.Join(a.w.spoolDir(a.info.ID), Slug(row.TrialID))
-	s, err := spool.Create(dir, row.TrialID, spool.Options{})
+	s, err := spool.Create(dir, row.TrialID, spool.Options{MakeRoom: a.makeRoom})
 	if err != nil {
 		return nil, fmt.Errorf("beginning trial %s: %w", row.TrialID, err)
 	}
@@ -193,7 +198,8 @@ type Conclusion struct {
 type JudgeFunc func(ctx context.Context, db *sql.DB, row tables.Trial) (Conclusion, error)
 
 // Seal makes the rows permanent: Parquet parts, the judgement over them, the manifest last; then the spool is removed.
-// A nil judge concludes nothing. Where Seal fails the spool stays, and Recover can seal it later.
+// A nil judge concludes nothing. Where Seal fails the spool stays, and Recover can seal it later. It fails too where the
+// spool could not be written: what it took is sealed if that can be done.
 func (t *TrialWriter) Seal(ctx context.Context, row tables.Trial, judge JudgeFunc) error {
 	if err := t.seal(ctx, row, judge); err != nil {
 		return fmt.Errorf("sealing trial %s: %w", row.TrialID, err)
@@ -203,12 +209,13 @@ func (t *TrialWriter) Seal(ctx context.Context, row tables.Trial, judge JudgeFun
 
 func (t *TrialWriter) seal(ctx context.Context, row tables.Trial, judge JudgeFunc) error {
 	a := t.apply
-	// Rows that the spool could not take were refused then; what it took is sealed.
-	if err := t.Writer.Close(); err != nil {
-		row.ValidityReasons = append(slices.Clone(row.ValidityReasons), err.Error())
+	failed := t.Writer.Close()
+	if failed != nil {
+		row.ValidityReasons = append(slices.Clone(row.ValidityReasons), failed.Error())
 	}
+	a.makeRoom() // no row comes any more, and the seal may need it
 	if err := t.note(row); err != nil {
-		return err
+		return explainSpace(err, a.w.dir, t.dir)
 	}
 	m, err := a.w.sealTrial(ctx, a.info, t.dir, row, judge, false)
 	if err != nil {
@@ -217,7 +224,7 @@ func (t *TrialWriter) seal(ctx context.Context, row tables.Trial, judge JudgeFun
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.trials = append(a.trials, m)
-	return nil
+	return explainSpace(failed, a.w.dir, "")
 }
 
 // note keeps the trial's row beside its spool.
@@ -229,13 +236,22 @@ func (t *TrialWriter) note(row tables.Trial) error {
 	return writeFile(t.dir, filepath.Join(t.dir, trialFile), text)
 }
 
-// sealTrial turns the spool in dir into parts and a manifest, and removes it. It can be done again after it was cut off
-// at any moment: the same spool gives the same names.
+// sealTrial turns the spool in dir into parts and a manifest, and removes it. It can be done again after it failed or was
+// cut off at any moment: the same spool gives the same names.
 func (w *Warehouse) sealTrial(ctx context.Context, a Apply, dir string, row tables.Trial, judge JudgeFunc, recovered bool) (TrialFile, error) {
-	slug := Slug(row.TrialID)
-	if err := w.removeParts(a, slug); err != nil {
+	if err := w.removeParts(a, Slug(row.TrialID)); err != nil {
 		return TrialFile{}, err
 	}
+	m, err := w.makeParts(ctx, a, dir, row, judge, recovered)
+	if err != nil && !exists(w.trialManifest(a.ID, row.TrialID)) {
+		// No query should find some of the rows, and the disk may be full.
+		err = errors.Join(err, w.removeParts(a, Slug(row.TrialID)))
+	}
+	return m, err
+}
+
+func (w *Warehouse) makeParts(ctx context.Context, a Apply, dir string, row tables.Trial, judge JudgeFunc, recovered bool) (TrialFile, error) {
+	slug := Slug(row.TrialID)
 	isStage := func(s spool.Segment) bool { return s.Table == "stages" }
 	files, lost, err := w.convert(a, slug, dir, func(s spool.Segment) bool { return !isStage(s) })
 	if err != nil {

@@ -98,6 +98,7 @@ func (w *Warehouse) recover(ctx context.Context, id string, judge JudgeFunc) (Re
 	}
 	r.Scenario = info.Scenario
 	a := &ApplyWriter{w: w, info: info, lock: l}
+	a.makeRoom()
 	spooled, err := w.spooledTrials(id)
 	if err != nil {
 		return r, err
