@@ -87,7 +87,13 @@ type process struct {
 // startApply runs `llmscen apply -o jsonl` on a scenario.
 func startApply(t *testing.T, scenario string) *process {
 	t.Helper()
-	p := &process{t: t, dir: t.TempDir()}
+	return startApplyIn(t, t.TempDir(), scenario)
+}
+
+// startApplyIn does so in a folder that holds what the scenario needs.
+func startApplyIn(t *testing.T, dir, scenario string) *process {
+	t.Helper()
+	p := &process{t: t, dir: dir}
 	p.state = filepath.Join(p.dir, "state")
 	if err := os.WriteFile(filepath.Join(p.dir, "s.scen.hcl"), []byte(scenario), 0o644); err != nil {
 		t.Fatal(err)
