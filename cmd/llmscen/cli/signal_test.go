@@ -155,7 +155,8 @@ func (p *process) await(want runner.EventType) runner.Event {
 			return e
 		}
 	}
-	p.t.Fatalf("no event %s; standard error: %s", want, &p.stderr)
+	err := p.cmd.Wait() // standard error is whole then
+	p.t.Fatalf("no event %s: %v; standard error: %s", want, err, &p.stderr)
 	return runner.Event{}
 }
 
