@@ -146,7 +146,8 @@ func (d *Driver) house(u *unit, dep runner.Deployment) {
 	u.cgroup, u.cpus = cg, l.pinned
 }
 
-// cgroupName is a name that is safe as a folder, and no other apply's.
+// cgroupName is a name that is safe as a folder, and no other apply's, also not that of one that had our PID: a journal
+// names its cgroups, and what is in them is killed.
 func cgroupName(deployment string) string {
 	slug := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -154,7 +155,7 @@ func cgroupName(deployment string) string {
 		}
 		return '-'
 	}, strings.ToLower(deployment))
-	return fmt.Sprintf("llmscen-%d-%s", os.Getpid(), slug[:min(len(slug), 100)])
+	return fmt.Sprintf("llmscen-%d-%d-%s", os.Getpid(), startTime(os.Getpid()), slug[:min(len(slug), 100)])
 }
 
 // Stop ends the deployment's processes, politely first, and waits until nothing of it is left.
