@@ -321,7 +321,8 @@ func TestTheSecondInterruptLeavesAtOnceAndSaysWhatStays(t *testing.T) {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	p.await(runner.Note) // stopping, and waiting for what will not come
+	for !strings.HasPrefix(p.await(runner.Note).Detail, "Stopping:") { // and waiting for what will not come
+	}
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
