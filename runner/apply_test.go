@@ -202,6 +202,16 @@ func TestARuntimeThatDiesIsAFindingAndIsStartedAgain(t *testing.T) {
 	})
 }
 
+func TestARuntimeThatDiesJustBeforeTheLoadEndsIsAFindingToo(t *testing.T) {
+	for range 50 { // whoever of the two is heard first
+		s := &stage{dies: `r[runtime="runtime.a"]#1`}
+		perform(t.Context(), t, s, twoRuntimes(scenarios.OrderListed, 1))
+		if got := s.seals[0].RuntimeDied; !strings.Contains(got, "killed by signal 9") {
+			t.Fatalf("died %q", got)
+		}
+	}
+}
+
 func TestAnInterruptSealsTheTrialUnderWayAndTakesTheRuntimeDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{work: time.Minute}

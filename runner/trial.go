@@ -132,12 +132,15 @@ func (m *measuring) run(ctx context.Context, e Equipment, a benchclient.Assignme
 		defer close(watched)
 		select {
 		case <-m.endpoint.Died: // nil where it can't be told
-			finding := fmt.Sprintf("the runtime ended %s into the trial: %s", time.Since(time.Unix(0, int64(m.row.StartedAt))).Round(100*time.Millisecond), m.endpoint.Death())
-			m.died = finding
-			m.note("runtime_died", finding)
-			m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: finding})
-		case <-collecting.Done():
+		case <-collecting.Done(): // and perhaps it had died before
 		}
+		if !m.applying.died() {
+			return
+		}
+		finding := fmt.Sprintf("the runtime ended %s into the trial: %s", time.Since(time.Unix(0, int64(m.row.StartedAt))).Round(100*time.Millisecond), m.endpoint.Death())
+		m.died = finding
+		m.note("runtime_died", finding)
+		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: finding})
 	}()
 	var err error
 	m.report, err = e.Worker.Run(ctx, a, m.rec)
