@@ -155,7 +155,8 @@ func (a *applying) trial(ctx context.Context, index int, t Trial) (Verdict, erro
 		a.tell(Event{Type: TrialStarted, Trial: t.ID, Index: index, Of: len(a.plan.Trials), Detail: t.Deployment})
 		m.measure(ctx)
 	}
-	if ctx.Err() != nil {
+	// A load that had made its last request when the interrupt came is whole.
+	if ctx.Err() != nil && (m.report.Interrupted || !m.begun) {
 		m.row.Status = tables.StatusInterrupted
 	}
 	m.row.EndedAt = tables.Instant(time.Now().UnixNano())

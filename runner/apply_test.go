@@ -26,6 +26,7 @@ type stage struct {
 	died     chan struct{} // closed by the worker of the trial whose ID dies names
 	dies     string
 	work     time.Duration
+	drain    time.Duration // of the work, its end that no interrupt shortens
 }
 
 func (s *stage) note(what string) {
@@ -57,11 +58,14 @@ func (s *stage) Run(ctx context.Context, a benchclient.Assignment, sink load.Sin
 	if a.TrialID == s.dies {
 		close(s.died)
 	}
+	var report benchclient.Report
 	select {
 	case <-ctx.Done():
-	case <-time.After(s.work):
+		report.Interrupted = true
+	case <-time.After(s.work - s.drain):
 	}
-	return benchclient.Report{}, sink.WriteRequests([]tables.Request{{TrialID: a.TrialID}})
+	time.Sleep(s.drain)
+	return report, sink.WriteRequests([]tables.Request{{TrialID: a.TrialID}})
 }
 
 // Collect samples until it is told to end, and then writes what it holds.
@@ -226,6 +230,18 @@ func TestAnInterruptSealsTheTrialUnderWayAndTakesTheRuntimeDown(t *testing.T) {
 		}
 		if last := s.did[len(s.did)-1]; last != "stop "+p.Deployments[0].Name {
 			t.Errorf("the last act was %q", last)
+		}
+	})
+}
+
+func TestATrialThatOnlyDrainedWhenTheInterruptCameIsComplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{work: time.Minute, drain: 10 * time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), 55*time.Second)
+		defer cancel()
+		out, _ := perform(ctx, t, s, twoRuntimes(scenarios.OrderListed, 2))
+		if !out.Interrupted || len(s.seals) != 1 || s.seals[0].Trial.Status != tables.StatusCompleted {
+			t.Errorf("outcome %+v", out)
 		}
 	})
 }
