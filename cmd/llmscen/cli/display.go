@@ -167,7 +167,7 @@ func progressLines(s liveStatus) []string {
 	first := fmt.Sprintf("  trial %d of %d · %s · %s left here, %s in all · %.4g/s · %d in flight",
 		s.Index+1, s.Of, orDash(string(l.Phase)), clock(s.Here), clock(s.Left), l.RequestsPerSecond, l.InFlight)
 	second := fmt.Sprintf("  TTFT p50 %s p99 %s · %.0f tok/s · %d done · %d errors",
-		milliseconds(l.TTFTp50), milliseconds(l.TTFTp99), l.OutputTokensPerSecond, l.Finished-l.Failed, l.Failed+l.NotSent)
+		milliseconds(l.TTFTp50), milliseconds(l.TTFTp99), l.OutputTokensPerSecond, l.Finished-l.Failed, l.Failed) // those not sent have failed
 	return []string{first, second}
 }
 
