@@ -121,7 +121,7 @@ func TestADiskThatFillsUpUnderALoadCostsNoFinishedRequest(t *testing.T) {
 	if n := p.recovers(); n == 0 || finished == 0 || p.count("select count(*) from requests where error_kind is null") != finished {
 		t.Errorf("%d requests, of which %d had finished when it failed", n, finished)
 	}
-	if n := p.count("select count(*) from trials where status = 'failed' and list_any_value(validity_reasons) like '%file too large'"); n != 1 {
+	if n := p.count("select count(*) from trials where status = 'failed' and array_to_string(validity_reasons, '; ') like '%file too large%'"); n != 1 {
 		t.Error("the trial does not say what stopped it")
 	}
 }
@@ -142,7 +142,7 @@ func TestASealThatFindsNoRoomLeavesNoPartAndIsDoneByRecover(t *testing.T) {
 	t.Parallel()
 	gate := make(chan struct{})
 	engine := embedded.NewHandler(simulated.New(scenarios.Simulated{TimeToFirstToken: scenarios.Constant(0.001)}, simulated.Options{Model: "toy"}), embedded.Options{})
-	gated := server{name: "gated", users: 4, Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	gated := server{name: "gated", users: 4, patience: time.Minute, Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			<-gate
 		}
