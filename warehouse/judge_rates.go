@@ -150,10 +150,9 @@ func (c *court) summarizeResources(ctx context.Context, s *scope) error {
 				count(distinct series_id) over (partition by target, name) as members,
 				(max(moment) over (partition by target, name) - min(moment) over (partition by target, name)) as span,
 				count(*) over (partition by target, name) as readings,
-				first_value(value) over w as first, last_value(value) over w as last
+				lag(value) over (partition by target, name, series_id order by moment) as before
 			from samples join series using (trial_id, series_id)
 			where moment >= $1 and moment <= $2
-			window w as (partition by target, name, series_id order by moment rows between unbounded preceding and unbounded following)
 		), slotted as (
 			-- One series: each reading is an instant of its own. Several: readings of one sampling distance belong together.
 			select *, case when members = 1 or readings <= members then moment
@@ -166,8 +165,8 @@ func (c *court) summarizeResources(ctx context.Context, s *scope) error {
 		), gauge as (
 			select target, name, avg(value) as mean, max(value) as max, count(*) as n from level where present = members group by all
 		), counter as (
-			select target, name, sum(last - first) as total
-			from (select distinct target, name, series_id, first, last from sampled) group by all
+			-- What is less than before began anew, from 0. Of one reading it is not known how much it grew.
+			select target, name, sum(case when value < before then value else value - before end) as total from sampled group by all
 		)
 		select target, name, mean, max, n, total from gauge join counter using (target, name) order by target, name`,
 		int64(s.from), int64(s.until))
@@ -177,7 +176,8 @@ func (c *court) summarizeResources(ctx context.Context, s *scope) error {
 	defer rows.Close()
 	for rows.Next() {
 		var target, name string
-		var mean, most, total float64
+		var mean, most float64
+		var total sql.NullFloat64
 		var n int64
 		if err := rows.Scan(&target, &name, &mean, &most, &n, &total); err != nil {
 			return err
@@ -187,9 +187,9 @@ func (c *court) summarizeResources(ctx context.Context, s *scope) error {
 			s.add(metric, "mean", unit, tables.Some(mean), n, "")
 			s.add(metric, "max", unit, tables.Some(most), n, "")
 		}
-		if metric, ok := counters[name]; ok && total >= 0 {
-			s.add(target+"_"+metric, "sum", "bytes", tables.Some(total), n, "")
-			s.add(target+"_"+metric, "per_second", "bytes_per_second", tables.Some(total/s.seconds()), n, "")
+		if metric, ok := counters[name]; ok && total.Valid {
+			s.add(target+"_"+metric, "sum", "bytes", tables.Some(total.Float64), n, "")
+			s.add(target+"_"+metric, "per_second", "bytes_per_second", tables.Some(total.Float64/s.seconds()), n, "")
 		}
 	}
 	if err := rows.Err(); err != nil {

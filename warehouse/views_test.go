@@ -1,6 +1,8 @@
 package warehouse
 
 import (
+	"context"
+	"database/sql"
 	"math"
 	"slices"
 	"strings"
@@ -69,6 +71,44 @@ func TestViewsGiveTheNumbersOfASmallSetMadeByHand(t *testing.T) {
 		got := figure(t, db, query)
 		if math.Abs(got-want) > 1e-9*math.Abs(want) && !(math.IsNaN(got) && math.IsNaN(want)) || math.IsNaN(got) != math.IsNaN(want) {
 			t.Errorf("%s is %v, want %v", query, got, want)
+		}
+	}
+}
+
+func TestACounterThatBeginsAnewGoesOnFromZero(t *testing.T) {
+	for name, c := range map[string]struct {
+		readings []float64
+		grown    float64
+	}{
+		"steady":               {[]float64{1000, 1100, 1300}, 300},
+		"restarted":            {[]float64{1000, 1100, 50, 150}, 250},
+		"restarted, and above": {[]float64{1000, 50, 2000}, 2000},
+		"read once":            {[]float64{1000}, math.NaN()},
+	} {
+		w := openTest(t)
+		a, err := w.Begin(Apply{ID: "a1", Scenario: "chat"})
+		must(t, err)
+		row := trialRow("capacity#1")
+		tw, err := a.Trial(row)
+		must(t, err)
+		must(t, tw.WriteRequests([]tables.Request{request(row.TrialID, 0)}))
+		must(t, tw.WriteSeries([]tables.Series{{TrialID: row.TrialID, SeriesID: 1, Target: "runtime", Name: "network_receive_bytes_total", Unit: "bytes"}}))
+		for i, v := range c.readings {
+			must(t, tw.WriteSamples([]tables.Sample{{TrialID: row.TrialID, SeriesID: 1, At: row.MeasureFrom + tables.Instant(i+1)*1e8, Value: v}}))
+		}
+		must(t, tw.Seal(t.Context(), row, func(ctx context.Context, db *sql.DB, row tables.Trial) (Conclusion, error) {
+			j, err := Judge(ctx, db, Evidence{Trial: row})
+			return Conclusion{Trial: row, Summaries: j.Summaries}, err
+		}))
+		must(t, a.Finish())
+		db := openDB(t, w)
+		for what, query := range map[string]string{
+			"the summary": "SELECT (SELECT value FROM summaries WHERE metric = 'runtime_network_receive_bytes' AND stat = 'sum')",
+			"the view":    "SELECT network_bytes_per_token * output_tokens FROM efficiency",
+		} {
+			if got := figure(t, db, query); got != c.grown && !(math.IsNaN(got) && math.IsNaN(c.grown)) {
+				t.Errorf("%s: it grew by %v, and %s says %v", name, c.grown, what, got)
+			}
 		}
 	}
 }

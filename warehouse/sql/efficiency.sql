@@ -1,13 +1,17 @@
 -- One row a trial: what a token cost in resources of the runtime, over the measured window.
 -- cpu_core_seconds, gpu_seconds (utilization over time), memory_gib_seconds and joules are means over the window times
 -- its length; NULL where no series tells. Tokens are the output tokens of the successes that were due in the window.
--- Network bytes are those of the runtime by its counters.
+-- Network bytes are those of the runtime by its counters; one that begins anew, as after a restart, goes on from 0.
 CREATE OR REPLACE VIEW efficiency AS
-WITH level AS (
-  SELECT s.apply, s.trial_id, s.series_id, s.name, avg(p.value) AS mean, arg_max(p.value, p."at") - arg_min(p.value, p."at") AS grown
+WITH sampled AS (
+  SELECT s.apply, s.trial_id, s.series_id, s.name, p.value,
+    lag(p.value) OVER (PARTITION BY s.apply, s.trial_id, s.series_id ORDER BY p."at") AS before
   FROM series s JOIN samples p USING (apply, trial_id, series_id) JOIN trials t USING (apply, trial_id)
   WHERE s.target = 'runtime' AND p."at" BETWEEN t.measure_from AND t.measure_until
-  GROUP BY ALL
+), level AS (
+  SELECT apply, trial_id, series_id, name, avg(value) AS mean,
+    sum(CASE WHEN value < before THEN value ELSE value - before END) AS grown
+  FROM sampled GROUP BY ALL
 ), used AS (
   SELECT apply, trial_id,
     sum(mean) FILTER (name = 'cpu_cores') AS cpu_cores,
