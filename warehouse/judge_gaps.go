@@ -55,7 +55,7 @@ func (g *gaps) quantile(q float64) float64 {
 // readGaps reads the distribution of the whole trial and of each stage, in one pass over the tokens.
 func (c *court) readGaps(ctx context.Context) error {
 	c.gaps = map[tables.Null[int32]]*gaps{{}: {}}
-	rows, err := c.conn.QueryContext(ctx, `select stage, inter_token, sum(n)::bigint from judged_gaps group by all order by inter_token`)
+	rows, err := c.conn.QueryContext(ctx, `select stage, inter_token, sum(n)::bigint from judged_gaps group by all order by inter_token, stage`)
 	if err != nil {
 		return err
 	}
