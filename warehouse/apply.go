@@ -57,11 +57,14 @@ func (w *Warehouse) begin(a Apply) (*lock, error) {
 	if exists(w.applyManifest(a.ID)) {
 		return nil, errors.New("there is one of that ID")
 	}
-	if err := os.MkdirAll(filepath.Join(w.dir, "spool"), 0o755); err != nil {
+	if err := spool.MakeDir(filepath.Join(w.dir, "spool")); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(w.spoolDir(a.ID), 0o755); err != nil {
+	if err := os.Mkdir(w.spoolDir(a.ID), 0o755); err != nil { // which must be new
 		return nil, err
+	}
+	if err := spool.SyncDir(filepath.Join(w.dir, "spool")); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(w.spoolDir(a.ID)))
 	}
 	// Locked before it tells what it is, so that Recover never takes an apply that begins for one that died.
 	l, err := takeLock(filepath.Join(w.spoolDir(a.ID), lockFile))

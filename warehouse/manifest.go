@@ -134,7 +134,7 @@ func exists(path string) bool {
 // writeFile makes a file appear whole, safe against the loss of power. It is written in the folder draft, an apply's
 // spool: what a process that dies leaves there goes with it.
 func writeFile(draft, path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := spool.MakeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(draft, filepath.Base(path)+".*.tmp")

@@ -168,7 +168,7 @@ type writer struct {
 }
 
 func create(path string, schema *arrow.Schema, opts Options) (*writer, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := spool.MakeDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("creating a Parquet file: %w", err)
 	}
 	f, err := opts.Create(path + ".tmp")

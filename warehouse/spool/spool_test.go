@@ -289,6 +289,27 @@ func TestASegmentCutAnywhereGivesItsWholeBatches(t *testing.T) {
 	}
 }
 
+func TestFoldersAreMadeWithThoseAboveThem(t *testing.T) {
+	dir := t.TempDir()
+	deep := filepath.Join(dir, "a", "b", "c")
+	var makers sync.WaitGroup
+	for range 8 {
+		makers.Go(func() {
+			if err := MakeDir(deep); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	makers.Wait()
+	must(t, os.WriteFile(filepath.Join(deep, "file"), nil, 0o644))
+	if err := MakeDir(filepath.Join(deep, "file", "d")); err == nil {
+		t.Error("a folder was made below a file")
+	}
+	t.Chdir(dir)
+	must(t, MakeDir("e"))
+	must(t, MakeDir("."))
+}
+
 func TestASpoolIsNotWrittenOver(t *testing.T) {
 	dir := t.TempDir()
 	w, err := Create(dir, "t", Options{})

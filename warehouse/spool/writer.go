@@ -3,7 +3,9 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -91,7 +93,7 @@ type Writer struct {
 
 // Create makes a spool for the trial in the folder, which is created; it must not hold segments yet.
 func Create(dir, trialID string, opts Options) (*Writer, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("creating a spool: %w", err)
 	}
 	if old, err := Open(dir); err != nil {
@@ -193,6 +195,25 @@ func (w *Writer) state() (err error, lost bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err, w.lost
+}
+
+// MakeDir makes a folder, and those above it that lack, safe against the loss of power: a file is found again only where
+// its folder is. One that is there already is left as it is.
+func MakeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := MakeDir(parent); err != nil {
+			return err
+		}
+	}
+	// Where another process was first it may not have come to the sync; where a file has the name, using the folder fails.
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return SyncDir(parent)
 }
 
 // SyncDir makes the names in a folder safe against the loss of power.
