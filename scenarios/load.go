@@ -38,10 +38,13 @@ type Load struct {
 	From, To  float64 // search
 	Of        string  // search: rate or users
 	Tolerance float64
+	Then      []SearchStage `json:",omitempty"` // search: made one after the other once the capacity is known
 }
 
 // Open tells whether arrivals follow a schedule, whatever the server does.
-func (l Load) Open() bool { return l.Shape != "closed_loop" && l.Shape != "cold_start" }
+func (l Load) Open() bool {
+	return l.Shape != "closed_loop" && l.Shape != "cold_start" && !(l.Shape == "search" && l.Of == "users")
+}
 
 // Arrivals says how the arrivals of an open loop are spread.
 type Arrivals struct {
@@ -55,4 +58,11 @@ type LoadStage struct {
 	RatePerSecond float64
 	Users         int
 	Step          bool
+}
+
+// SearchStage is one stage after a search, held from its start.
+type SearchStage struct {
+	Over time.Duration
+	// CapacityRatio times the rate or users that the search found is what is asked.
+	CapacityRatio float64
 }

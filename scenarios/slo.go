@@ -21,6 +21,10 @@ type Objective struct {
 	Decl   diag.Range `json:"-"`
 }
 
+// Searchable tells whether more load can break the objective: it limits requests or their shares. A rate that the system
+// must reach is none of those: more load brings it nearer.
+func (o Objective) Searchable() bool { return o.Stat != "min_per_second" }
+
 // Collect is a source of resource series.
 type Collect struct {
 	Block

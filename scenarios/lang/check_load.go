@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -40,9 +41,7 @@ func (m *module) checkLoad(b *block, l *scenarios.Load) {
 	case "closed_loop":
 		m.checkClosedLoop(b, l)
 	case "search":
-		if l.To <= l.From {
-			m.found.errorf(b.rangeOf("to"), "Empty range", "to (%g) must be above from (%g).", l.To, l.From)
-		}
+		m.checkSearch(b, l)
 	}
 }
 
@@ -50,8 +49,8 @@ func (m *module) checkLoad(b *block, l *scenarios.Load) {
 func (m *module) checkEnd(b *block, l *scenarios.Load) {
 	has := func(name string) bool { return b.rows.attribute(name) != nil }
 	switch {
-	case l.Shape == "replay" || l.Shape == "cold_start" || l.Shape == "search":
-		// A trace ends by itself, cold starts are counted, and a search has its own length of a probe.
+	case l.Shape == "replay" || l.Shape == "cold_start":
+		// A trace ends by itself, and cold starts are counted.
 	case len(l.Stages) > 0:
 		for name, there := range map[string]bool{"over": l.Over > 0, "requests": l.Requests > 0} {
 			if there {
@@ -96,6 +95,26 @@ func (m *module) checkClosedLoop(b *block, l *scenarios.Load) {
 	}
 	if most := mostUsers(l); l.MaxInFlight > 0 && l.MaxInFlight < most {
 		m.found.errorf(b.rangeOf("max_in_flight"), "Cap below the users", "%d users have up to %d requests on the way, and max_in_flight is %d: leave it out.", most, most, l.MaxInFlight)
+	}
+}
+
+func (m *module) checkSearch(b *block, l *scenarios.Load) {
+	if l.To <= l.From {
+		m.found.errorf(b.rangeOf("to"), "Empty range", "to (%g) must be above from (%g).", l.To, l.From)
+	}
+	if l.Of != "users" {
+		if l.ThinkTime > 0 {
+			m.found.errorf(b.rangeOf("think_time"), "Attribute without effect", "think_time is of users: write of = \"users\", or leave it out.")
+		}
+		return
+	}
+	for name, v := range map[string]float64{"from": l.From, "to": l.To} {
+		if v != math.Trunc(v) {
+			m.found.errorf(b.rangeOf(name), "Not a whole number", "There are no %g users.", v)
+		}
+	}
+	if l.MaxInFlight > 0 && float64(l.MaxInFlight) < l.To {
+		m.found.errorf(b.rangeOf("max_in_flight"), "Cap below the users", "%g users have up to %[1]g requests on the way, and max_in_flight is %d: leave it out.", l.To, l.MaxInFlight)
 	}
 }
 

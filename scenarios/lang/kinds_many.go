@@ -41,6 +41,8 @@ var (
 	tokenizer  = valueKind{"calibrate, runtime, or a path", decodeTokenizer}
 	rateStages = valueKind{"list of { over, rate_per_second, step }", decodeStages("rate_per_second")}
 	userStages = valueKind{"list of { over, users, step }", decodeStages("users")}
+
+	searchStages = valueKind{"list of { over, capacity_ratio }", decodeSearchStages}
 )
 
 // elements are the elements of a list, tuple or set.

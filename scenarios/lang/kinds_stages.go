@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ func decodeStages(what string) func(*module, cty.Value, any) error {
 			return err
 		}
 		if len(values) == 0 {
-			return wrong("No stages", "There must be at least one stage, as in { over = \"60s\", %s = 10 }.", what)
+			return wrong("No stages", "There must be at least one stage, as in %s.", exampleStage(what))
 		}
 		stages := make([]scenarios.LoadStage, len(values))
 		highest := 0.0
@@ -38,24 +39,65 @@ func decodeStages(what string) func(*module, cty.Value, any) error {
 	}
 }
 
-func decodeStage(m *module, v cty.Value, what string, stage *scenarios.LoadStage) error {
-	if v.IsNull() {
-		return wrong("Not a stage", "A stage is null: write { over = \"60s\", %s = 10 }.", what)
-	}
-	found, err := entries(v, "a stage")
+// decodeSearchStages reads the stages that follow a search.
+func decodeSearchStages(m *module, v cty.Value, into any) error {
+	values, err := elements(v, "a list of stages")
 	if err != nil {
 		return err
 	}
-	words := []string{"over", what, "step"}
+	stages := make([]scenarios.SearchStage, len(values))
+	for i, e := range values {
+		found, err := stageWords(e, "capacity_ratio")
+		if err == nil {
+			stages[i].Over, err = parseDuration(found["over"], time.Nanosecond)
+		}
+		if err == nil {
+			err = positive.decode(m, found["capacity_ratio"], &stages[i].CapacityRatio)
+		}
+		if err != nil {
+			return inElement(i, err)
+		}
+	}
+	*into.(*[]scenarios.SearchStage) = stages
+	return nil
+}
+
+// exampleStage is how a stage is written.
+func exampleStage(what string) string {
+	n := 10
+	if what == "capacity_ratio" {
+		n = 2
+	}
+	return fmt.Sprintf("{ over = \"60s\", %s = %d }", what, n)
+}
+
+// stageWords are the values of a stage, which has over, what it reaches, and perhaps some more.
+func stageWords(v cty.Value, what string, more ...string) (map[string]cty.Value, error) {
+	if v.IsNull() {
+		return nil, wrong("Not a stage", "A stage is null: write %s.", exampleStage(what))
+	}
+	found, err := entries(v, "a stage")
+	if err != nil {
+		return nil, err
+	}
+	words := append([]string{"over", what}, more...)
 	for _, k := range slices.Sorted(maps.Keys(found)) {
-		if k != "over" && k != what && k != "step" {
-			return wrong("Unknown word in a stage", "A stage has no %q.%s It has %s.", k, didYouMean("", k, words), strings.Join(words, ", "))
+		if !slices.Contains(words, k) {
+			return nil, wrong("Unknown word in a stage", "A stage has no %q.%s It has %s.", k, didYouMean("", k, words), strings.Join(words, ", "))
 		}
 	}
 	for _, k := range words[:2] {
 		if _, ok := found[k]; !ok {
-			return wrong("Stage that lacks something", "The stage has no %s: write { over = \"60s\", %s = 10 }.", k, what)
+			return nil, wrong("Stage that lacks something", "The stage has no %s: write %s.", k, exampleStage(what))
 		}
+	}
+	return found, nil
+}
+
+func decodeStage(m *module, v cty.Value, what string, stage *scenarios.LoadStage) error {
+	found, err := stageWords(v, what, "step")
+	if err != nil {
+		return err
 	}
 	if stage.Over, err = parseDuration(found["over"], time.Nanosecond); err != nil {
 		return err

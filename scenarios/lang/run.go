@@ -95,6 +95,9 @@ func (m *module) checkCell(b *block, c *scenarios.Cell) {
 	if c.Load.Shape == "search" && c.SLO == nil {
 		m.found.errorf(b.rangeOf("load"), "Search without a promise", "%s searches for the highest load that meets the run's slo, and the run has none: write slo = slo.NAME.", c.Load.Addr)
 	}
+	if c.Load.Shape == "search" && c.SLO != nil && !slices.ContainsFunc(c.SLO.Objectives, scenarios.Objective.Searchable) {
+		m.found.errorf(b.rangeOf("load"), "Search without a limit", "%s searches for the highest load that meets %s, which has no objective that more load could break: give it a percentile of a latency, a share of errors or of goodput.", c.Load.Addr, c.SLO.Addr)
+	}
 	if c.Load.Shape == "cold_start" && c.Runtime.Engine == "endpoint" {
 		m.found.errorf(b.rangeOf("load"), "Cold start of a server that runs", "%s can't be stopped and started: a cold start needs a runtime that llmscen starts.", c.Runtime.Addr)
 	}

@@ -94,7 +94,7 @@ func otherShapes() []kind {
 				into: field(func(l *scenarios.Load) any { return &l.ThinkTime })},
 			over, requests,
 		}},
-		{name: "search", doc: "Open: the highest rate, or number of users, that meets the run's SLO.", attributes: []attribute{
+		{name: "search", doc: "Open: the highest rate, or number of users, that meets the run's SLO. It doubles from the lowest until the SLO is not met, and then halves what lies between. Users make it a closed shape.", attributes: []attribute{
 			{name: "from", is: positive, required: true, doc: "The lowest that is tried.",
 				into: field(func(l *scenarios.Load) any { return &l.From })},
 			{name: "to", is: positive, required: true, doc: "The highest that is tried.",
@@ -103,7 +103,15 @@ func otherShapes() []kind {
 				into: field(func(l *scenarios.Load) any { return &l.Of })},
 			{name: "tolerance", is: ratio, fallback: "0.05", doc: "How near to the knee the search ends, as a share of it.",
 				into: field(func(l *scenarios.Load) any { return &l.Tolerance })},
-			over, requests, arrivals, burstiness,
+			{name: "over", is: positiveDuration, doc: "How long a probe is.",
+				into: field(func(l *scenarios.Load) any { return &l.Over })},
+			{name: "requests", is: count, doc: "How many requests a probe makes; this or over.",
+				into: field(func(l *scenarios.Load) any { return &l.Requests })},
+			{name: "then", is: searchStages, doc: "[{ over, capacity_ratio }]: what is asked one after the other once the capacity is known, capacity_ratio times it; 2 is twice as much as the runtime holds.",
+				into: field(func(l *scenarios.Load) any { return &l.Then })},
+			{name: "think_time", is: duration, fallback: `"0s"`, doc: "of = \"users\": from an answer to the next question.",
+				into: field(func(l *scenarios.Load) any { return &l.ThinkTime })},
+			arrivals, burstiness,
 		}},
 		{name: "cold_start", doc: "Closed: scale to zero, ask once, and time each phase.", attributes: []attribute{
 			{name: "requests", is: count, fallback: "1", doc: "How many cold starts.",
