@@ -61,7 +61,7 @@ func (c *clock) until() time.Duration {
 // reached.
 func (c *clock) phase(after time.Duration) (tables.Phase, int32) {
 	if after < c.plan.MeasureFrom {
-		return tables.PhaseWarmUp, 0
+		return tables.PhaseWarmUp, c.plan.window.Stage
 	}
 	until := c.measureUntil()
 	phase := tables.PhaseMeasure
@@ -69,5 +69,5 @@ func (c *clock) phase(after time.Duration) (tables.Phase, int32) {
 		phase, after = tables.PhaseCoolDown, until-1
 	}
 	begun := sort.Search(len(c.plan.Stages), func(i int) bool { return c.plan.Stages[i].From > after })
-	return phase, int32(max(begun-1, 0))
+	return phase, c.plan.window.Stage + int32(max(begun-1, 0))
 }

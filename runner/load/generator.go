@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -59,6 +60,8 @@ type Report struct {
 	Sent    int64 `json:"sent"`
 	NotSent int64 `json:"not_sent"`
 	Failed  int64 `json:"failed"` // those not sent included
+	// NextSeq is the number from which on a later window may number its requests; 0 where the load is a trial's only one.
+	NextSeq int64 `json:"next_seq,omitempty"`
 	// MaxLag is the longest from an intended to its real dispatch, SinkBlocked how long requests waited, all together, for
 	// the sink.
 	MaxLag      time.Duration `json:"max_lag_ns"`
@@ -175,6 +178,9 @@ func (g *generator) report(ended time.Duration, interrupted bool) Report {
 	if !g.Load.Open() {
 		r.Pacer = "" // it has no schedule to keep
 	}
+	if g.Plan.window != (Window{}) { // else nothing follows, and counting the arrivals of a day takes a while
+		r.NextSeq = g.unscheduled() + g.seq.Load()*g.Share.workers()
+	}
 	until := g.measureUntil()
 	if until == 0 || until > ended {
 		until = ended
@@ -184,7 +190,7 @@ func (g *generator) report(ended time.Duration, interrupted bool) Report {
 	}
 	for i, s := range g.Plan.Stages {
 		row := tables.Stage{
-			TrialID: g.TrialID, Stage: int32(i), Kind: s.Kind,
+			TrialID: g.TrialID, Stage: g.Plan.window.Stage + int32(i), Kind: cmp.Or(g.Plan.window.Kind, s.Kind),
 			TargetRatePerSecond: s.RatePerSecond, TargetUsers: s.Users,
 		}
 		stageUntil := s.Until
@@ -260,8 +266,8 @@ func (g *generator) ask(d *due) Answer {
 	defer cancel()
 	g.live.sent.Add(1)
 	g.live.inFlight.Add(1)
-	if d.phase == tables.PhaseMeasure && int(d.Stage) < len(g.stageSent) {
-		g.stageSent[d.Stage].Add(1)
+	if i, ok := g.Plan.stageAt(d.Stage); ok && d.phase == tables.PhaseMeasure {
+		g.stageSent[i].Add(1)
 	}
 	defer g.live.inFlight.Add(-1)
 	for attempt := int32(0); ; attempt++ {
@@ -347,5 +353,11 @@ func (g *generator) followUp(d *due, answer Answer) (due, bool) {
 // nextSeq numbers a request that no schedule numbers, after all that it does.
 func (g *generator) nextSeq() int64 {
 	n := g.Share.workers()
-	return (g.scheduled()+n-1)/n*n + (g.seq.Add(1)-1)*n + int64(g.Share.Worker)
+	return g.unscheduled() + (g.seq.Add(1)-1)*n + int64(g.Share.Worker)
+}
+
+// unscheduled is the number from which on no schedule numbers a request.
+func (g *generator) unscheduled() int64 {
+	n := g.Share.workers()
+	return g.Plan.window.Seq + (g.scheduled()+n-1)/n*n
 }

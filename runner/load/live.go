@@ -10,7 +10,7 @@ import (
 )
 
 // Live is what a load does at this moment, for those who watch. The zero Live is ready; it may be watched before the
-// load starts, and serves one load at a time.
+// load starts, and serves one load at a time; of a trial that makes several it tells the last that began.
 type Live struct {
 	clock atomic.Pointer[clock]
 
@@ -31,6 +31,8 @@ type Snapshot struct {
 	Begun bool
 	Phase tables.Phase
 	Stage int32
+	// Window is the name of the window that is made; "" where the load is a trial's only one.
+	Window string
 	// Elapsed is since the start of the load, Left until its end without the drain; 0: not known.
 	Elapsed, Left time.Duration
 	// TargetPerSecond is the stage's mean rate, TargetUsers its users; NULL for what the shape has not.
@@ -85,8 +87,9 @@ func (l *Live) Snapshot() Snapshot {
 	if until := c.until(); until > 0 {
 		s.Left = max(until-s.Elapsed, 0)
 	}
-	if int(s.Stage) < len(c.plan.Stages) {
-		stage := c.plan.Stages[s.Stage]
+	s.Window = c.plan.window.Name
+	if i, ok := c.plan.stageAt(s.Stage); ok {
+		stage := c.plan.Stages[i]
 		s.TargetPerSecond, s.TargetUsers = stage.RatePerSecond, stage.Users
 	}
 	s.fillRecent(recent, min(RecentWindow, s.Elapsed))

@@ -29,6 +29,7 @@ type Plan struct {
 	coolDown time.Duration
 	phases   []phase
 	levels   []level // of the warm-up and the stages
+	window   Window
 }
 
 // Stage is one offered load of a plan.

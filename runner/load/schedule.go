@@ -19,7 +19,7 @@ func (s Share) has(i int64) bool { return i%s.workers() == int64(s.Worker) }
 
 // Arrival is one entry of a schedule.
 type Arrival struct {
-	Seq      int64         // from 0, over all phases and workers
+	Seq      int64         // from 0, or that of its window, over all phases and workers
 	PromptID int64         // index into the prompt set
 	After    time.Duration // since the start of the load
 	Phase    tables.Phase
@@ -53,6 +53,8 @@ func (s *Schedule) Next() (Arrival, bool) {
 	for {
 		a, ok := s.next()
 		if !ok || s.share.has(a.Seq) {
+			a.Seq += s.plan.window.Seq
+			a.Stage += s.plan.window.Stage
 			return a, ok
 		}
 	}
