@@ -10,9 +10,16 @@ import (
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
-// overloadErrors are what a server does that gets more than it can do; more than overloadShare of them make a stage
-// overloaded.
-const overloadErrors = `('not_sent_cap', 'ttft_timeout', 'stall_timeout', 'total_timeout', 'connect_timeout', 'write_timeout', 'refused', 'http_429', 'http_5xx')`
+// overloadErrors is tables.OverloadErrors as a list of SQL; more than stats.OverloadShare of them make a stage overloaded.
+var overloadErrors = sqlList(tables.OverloadErrors)
+
+func sqlList(kinds []tables.ErrorKind) string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = "'" + string(k) + "'"
+	}
+	return "(" + strings.Join(words, ", ") + ")"
+}
 
 // countRequests counts what became of the requests of a scope, and how many were on their way.
 func (c *court) countRequests(ctx context.Context, s *scope) error {

@@ -12,14 +12,6 @@ import (
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
-// Outcomes of a stage.
-const (
-	outcomeHeld       = "held"
-	outcomeMissed     = "missed"
-	outcomeOverloaded = "overloaded"
-	outcomeUndecided  = "undecided"
-)
-
 // perRequest lists the metrics whose objectives put a limit on each request.
 var perRequest = []string{"ttft", "tpot", "end_to_end", interToken, "output_tokens_per_second"}
 
@@ -237,26 +229,17 @@ func strain(v tables.Verdict) float64 {
 	return v.Measured.V / v.Limit
 }
 
-// overloadShare is the share of requests lost to overload from which on a stage counts as overloaded, and
-// growthShare that of the arrivals of its second half by which the backlog must have grown.
-const (
-	overloadShare = 0.01
-	growthShare   = 0.10
-)
-
 // overloaded tells whether the server got more than it could do: it lost requests to time-outs, refusals and full
 // slots, or the requests on their way grew all through the second half, by more than chance lets them.
 func (c *court) overloaded(s *scope) bool {
 	n := s.counts
-	if n.offered() > 0 && float64(n.overloadErrors) > overloadShare*float64(n.offered()) {
+	if n.offered() > 0 && float64(n.overloadErrors) > stats.OverloadShare*float64(n.offered()) {
 		return true
 	}
 	if !c.OpenLoop {
 		return false
 	}
-	half := float64(n.due) / 2
-	growth := float64(s.backlog.end - s.backlog.middle)
-	return growth > max(growthShare*half, 3*math.Sqrt(half))
+	return stats.BacklogGrew(float64(s.backlog.end-s.backlog.middle), float64(n.due)/2, 1)
 }
 
 // carriesOn tells whether a stage after an overloaded one still bears its backlog: it must become smaller by a tenth, or
@@ -289,16 +272,16 @@ func (c *court) stageOutcomes(verdicts []tables.Verdict) []tables.Stage {
 		state, _ := sloState(own)
 		switch {
 		case c.overloaded(s), c.OpenLoop && s.carriesOn(before):
-			st.Outcome = outcomeOverloaded
+			st.Outcome = tables.OutcomeOverloaded
 		case state == tables.SLOFail:
-			st.Outcome = outcomeMissed
+			st.Outcome = tables.OutcomeMissed
 		case state == tables.SLOIndeterminate:
-			st.Outcome = outcomeUndecided
+			st.Outcome = tables.OutcomeUndecided
 		default:
-			st.Outcome = outcomeHeld
+			st.Outcome = tables.OutcomeHeld
 		}
 		before = nil
-		if st.Outcome == outcomeOverloaded {
+		if st.Outcome == tables.OutcomeOverloaded {
 			before = s
 		}
 	}

@@ -76,7 +76,7 @@ func TestASteadyTrialIsValidAndItsFiguresAreThoseOfItsRows(t *testing.T) {
 	if p999 := j.summary(t, "ttft", "p999"); p999.Value.Valid || p999.Method != methodBelowFloor {
 		t.Errorf("p99.9 of 600 is %v by %q", p999.Value, p999.Method)
 	}
-	if len(j.Stages) != 1 || j.Stages[0].Outcome != outcomeHeld {
+	if len(j.Stages) != 1 || j.Stages[0].Outcome != tables.OutcomeHeld {
 		t.Errorf("the stages are %+v", j.Stages)
 	}
 	wantNear(t, "achieved rate", j.Stages[0].AchievedRatePerSecond, 20, 0.1)
@@ -192,7 +192,7 @@ func TestWhatTheServerDoesWrongIsAFindingAndNeverInvalid(t *testing.T) {
 	if j.SLO != tables.SLOFail {
 		t.Errorf("half of the requests failed, and the objective is %s", j.SLO)
 	}
-	if j.Stages[0].Outcome != outcomeOverloaded {
+	if j.Stages[0].Outcome != tables.OutcomeOverloaded {
 		t.Errorf("the stage %s", j.Stages[0].Outcome)
 	}
 	wantNear(t, "errors", j.summary(t, "errors", "ratio").Value, 0.5, 1e-9)
@@ -277,7 +277,7 @@ func TestStagesAreJudgedByThemselves(t *testing.T) {
 		e.SLO = slo("ttft", "p90", 1, "seconds")
 		e.Stages = []tables.Stage{{Stage: 0, FromAt: epoch, UntilAt: half}, {Stage: 1, FromAt: half, UntilAt: e.Trial.MeasureUntil}, {Stage: 2}}
 	})
-	if got := [3]string{j.Stages[0].Outcome, j.Stages[1].Outcome, j.Stages[2].Outcome}; got != [3]string{outcomeHeld, outcomeOverloaded, ""} {
+	if got := [3]string{j.Stages[0].Outcome, j.Stages[1].Outcome, j.Stages[2].Outcome}; got != [3]string{tables.OutcomeHeld, tables.OutcomeOverloaded, ""} {
 		t.Errorf("the stages are %v", got)
 	}
 	if len(j.Verdicts) != 3 || j.Verdicts[1].Stage != tables.Some(int32(0)) || !j.Verdicts[1].Met.V || j.Verdicts[2].Met.V {

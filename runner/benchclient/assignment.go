@@ -5,6 +5,7 @@ package benchclient
 import (
 	"time"
 
+	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/scenarios"
 )
 
@@ -25,6 +26,22 @@ type Assignment struct {
 	CoolDown   time.Duration
 	KeepBodies scenarios.KeepBodies
 	Targets    []Target
+}
+
+// Window is one part of a trial's load: it begins when it is made, and ends drained.
+type Window struct {
+	load.Window
+	Load     scenarios.Load
+	WarmUp   time.Duration
+	CoolDown time.Duration
+	Seed     int64
+	// SLO is what the window's requests are held against while they come, which makes it a probe; nil: nothing.
+	SLO *scenarios.SLO
+}
+
+// Whole is the one window of a load that needs no other.
+func (a Assignment) Whole() Window {
+	return Window{Load: a.Load, WarmUp: a.WarmUp, CoolDown: a.CoolDown, Seed: a.Seed}
 }
 
 // Target is an address that answers.

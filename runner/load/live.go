@@ -96,6 +96,9 @@ func (l *Live) Snapshot() Snapshot {
 	return s
 }
 
+// OnTheirWay is how many requests were due since the load began, and how many are on their way now.
+func (l *Live) OnTheirWay() (due, inFlight int64) { return l.due.Load(), l.inFlight.Load() }
+
 func (s *Snapshot) fillRecent(recent []finish, window time.Duration) {
 	if window <= 0 {
 		return

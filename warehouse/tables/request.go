@@ -49,6 +49,11 @@ const (
 	ErrContextOverflow ErrorKind = "context_overflow"
 )
 
+// OverloadErrors lists what a server does that gets more than it can do.
+var OverloadErrors = []ErrorKind{
+	ErrNotSentCap, ErrTTFTTimeout, ErrStallTimeout, ErrTotalTimeout, ErrConnectTimeout, ErrWriteTimeout, ErrRefused, ErrHTTP429, ErrHTTP5xx,
+}
+
 // ChunkKind says what a chunk of tokens carries.
 type ChunkKind = int8
 

@@ -83,11 +83,12 @@ type Trial struct {
 	ResumesApply      string             `col:"resumes_apply,null"`     // the apply that this one goes on from
 }
 
-// Stage is one offered load within a trial: a stage of a ramp, one level of users; a constant load has one.
+// Stage is one offered load within a trial: a stage of a ramp, one level of users, a probe of a search; a constant load has
+// one.
 type Stage struct {
 	TrialID               string        `col:"trial_id"`                 // the trial it belongs to
 	Stage                 int32         `col:"stage"`                    // from 0
-	Kind                  string        `col:"kind"`                     // constant, ramp, burst, floor, users, probe
+	Kind                  string        `col:"kind"`                     // constant, ramp, burst, floor, users, probe, stress
 	FromAt                Instant       `col:"from_at,null"`             // start of the stage
 	UntilAt               Instant       `col:"until_at,null"`            // end of the stage
 	TargetRatePerSecond   Null[float64] `col:"target_rate_per_second"`   // the mean over the stage; NULL in a closed loop
@@ -98,6 +99,20 @@ type Stage struct {
 	CIHigh                Null[float64] `col:"ci_high"`                  // upper end of the interval of attainment
 	Outcome               string        `col:"outcome,null"`             // held, missed, overloaded or undecided
 }
+
+// What came of a stage.
+const (
+	OutcomeHeld       = "held"
+	OutcomeMissed     = "missed"
+	OutcomeOverloaded = "overloaded"
+	OutcomeUndecided  = "undecided"
+)
+
+// The kinds of stages that a search makes: a probe on the way to the capacity, and a stage at a multiple of it.
+const (
+	KindProbe  = "probe"
+	KindStress = "stress"
+)
 
 // Target is a pod or process that answered.
 type Target struct {

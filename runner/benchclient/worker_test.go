@@ -88,10 +88,21 @@ func deps(srv *server, to *sink) Deps {
 	return Deps{Client: srv, Sink: to, Pacer: load.TimerPacer{}}
 }
 
+// run makes the load of an assignment that is one window.
+func run(ctx context.Context, a Assignment, d Deps) (Report, error) {
+	w, err := Open(ctx, a, d)
+	if err != nil {
+		return Report{}, err
+	}
+	defer w.Close()
+	made, err := w.Make(ctx, a.Whole())
+	return Report{Report: made.Report, Prompts: w.Prompts()}, err
+}
+
 func TestAWorkerLearnsWritesTheScheduleAndThenAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, to := new(server), new(sink)
-		report, err := Run(t.Context(), assignment(), deps(srv, to))
+		report, err := run(t.Context(), assignment(), deps(srv, to))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,13 +140,13 @@ func TestAWorkerLearnsWritesTheScheduleAndThenAsks(t *testing.T) {
 
 func TestWorkersTogetherWriteTheScheduleOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		run := func(workers int) []tables.Arrival {
+		arrivals := func(workers int) []tables.Arrival {
 			to := new(sink)
 			seqs := map[int64]bool{}
 			for w := range workers {
 				a := assignment()
 				a.Worker, a.Workers = w, workers
-				if _, err := Run(t.Context(), a, deps(new(server), to)); err != nil {
+				if _, err := run(t.Context(), a, deps(new(server), to)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -148,7 +159,7 @@ func TestWorkersTogetherWriteTheScheduleOfOne(t *testing.T) {
 			slices.SortFunc(to.arrivals, func(a, b tables.Arrival) int { return int(a.Seq - b.Seq) })
 			return to.arrivals
 		}
-		if one, three := run(1), run(3); !slices.Equal(one, three) {
+		if one, three := arrivals(1), arrivals(3); !slices.Equal(one, three) {
 			t.Errorf("one worker has %d arrivals, three have %d", len(one), len(three))
 		}
 	})
@@ -159,7 +170,7 @@ func TestAnInterruptionWhileLearningIsNoError(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 		defer cancel()
 		srv, to := new(server), new(sink)
-		report, err := Run(ctx, assignment(), deps(srv, to))
+		report, err := run(ctx, assignment(), deps(srv, to))
 		if err != nil || !report.Interrupted || len(to.arrivals) > 0 || len(to.requests) != srv.asked {
 			t.Errorf("report %+v, error %v, %d rows of %d requests", report, err, len(to.requests), srv.asked)
 		}
@@ -171,7 +182,7 @@ func TestAnInterruptionOfTheLoadIsReported(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		srv, to := new(server), new(sink)
-		report, err := Run(ctx, assignment(), deps(srv, to))
+		report, err := run(ctx, assignment(), deps(srv, to))
 		if err != nil || !report.Interrupted || report.Sent == 0 || len(to.requests) != srv.asked {
 			t.Errorf("report %+v, error %v", report, err)
 		}
@@ -193,7 +204,7 @@ func TestWhatCannotBeDoneIsSaidBeforeAnybodyIsAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv, a := new(server), assignment()
 			c.change(&a)
-			if _, err := Run(t.Context(), a, deps(srv, c.sink)); err == nil || srv.asked > 0 || c.want != nil && !errors.Is(err, c.want) {
+			if _, err := run(t.Context(), a, deps(srv, c.sink)); err == nil || srv.asked > 0 || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("%d requests were made, and it says %v", srv.asked, err)
 			}
 		})
@@ -203,7 +214,7 @@ func TestWhatCannotBeDoneIsSaidBeforeAnybodyIsAsked(t *testing.T) {
 func TestAssignmentsAndReportsTravelAsJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := assignment()
-		report, err := Run(t.Context(), a, deps(new(server), new(sink)))
+		report, err := run(t.Context(), a, deps(new(server), new(sink)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,218 @@
+package search
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/llmscen/llmscen/scenarios"
+	"github.com/llmscen/llmscen/warehouse/stats"
+	"github.com/llmscen/llmscen/warehouse/tables"
+)
+
+// Tally holds the rows of a probe against the objectives, as they come. Its latencies are those of the view `latencies`.
+type Tally struct {
+	objectives []scenarios.Objective
+	tokens     []Attainment // by objective: of gaps between tokens, which are many to a request
+	requests   []tallied
+	lost       int64
+}
+
+// tallied is what is kept of a request; bits are by objective.
+type tallied struct {
+	intended    tables.Instant
+	total       time.Duration
+	kept, tried uint64
+}
+
+// NewTally begins a tally for the objectives of an SLO that a search can use.
+func NewTally(slo *scenarios.SLO) *Tally {
+	t := &Tally{}
+	for _, o := range slo.Objectives {
+		if o.Searchable() {
+			t.objectives = append(t.objectives, o)
+		}
+	}
+	t.tokens = make([]Attainment, len(t.objectives))
+	return t
+}
+
+// Add takes a row. What is no final attempt of a measured request, or the client's own doing, is no evidence.
+func (t *Tally) Add(r *tables.Request) {
+	if !r.Final || r.Phase != tables.PhaseMeasure || r.ErrorKind == tables.ErrCancelledByRun || r.ErrorKind == tables.ErrClientSaturated {
+		return
+	}
+	q := tallied{intended: r.IntendedAt}
+	if r.DoneAt != 0 {
+		q.total = time.Duration(r.DoneAt - r.IntendedAt)
+	}
+	if slices.Contains(tables.OverloadErrors, r.ErrorKind) {
+		t.lost++
+	}
+	good := r.ErrorKind == ""
+	for i, o := range t.objectives {
+		if o.Metric == "goodput" {
+			continue
+		}
+		kept, tried := t.keeps(i, o, r)
+		if o.Metric != "errors" && tried {
+			good = good && kept
+		}
+		q.set(i, kept, tried)
+	}
+	for i, o := range t.objectives {
+		if o.Metric == "goodput" {
+			q.set(i, good, true)
+		}
+	}
+	t.requests = append(t.requests, q)
+}
+
+func (q *tallied) set(i int, kept, tried bool) {
+	if tried {
+		q.tried |= 1 << i
+	}
+	if kept {
+		q.kept |= 1 << i
+	}
+}
+
+// keeps tells whether a request keeps an objective; tried is false where it has nothing that the objective is about.
+func (t *Tally) keeps(i int, o scenarios.Objective, r *tables.Request) (kept, tried bool) {
+	ok := r.ErrorKind == ""
+	within := func(d time.Duration) bool { return ok && d.Seconds() <= o.Limit }
+	switch o.Metric {
+	case "errors":
+		return ok, true
+	case "ttft":
+		return within(time.Duration(r.FirstTokenAt - r.IntendedAt)), !ok || r.FirstTokenAt != 0
+	case "end_to_end":
+		return within(time.Duration(r.DoneAt - r.IntendedAt)), true
+	case "tpot":
+		if n := r.OutputTokens.V; n > 1 {
+			return ok && float64(r.LastTokenAt-r.FirstTokenAt)/1e9/float64(n-1) <= o.Limit, true
+		}
+		return false, !ok
+	case "inter_token":
+		return t.gaps(i, o, r)
+	}
+	return false, false
+}
+
+// gaps counts the gaps between the tokens of a success; the request itself keeps the objective's percentile, or it does not.
+func (t *Tally) gaps(i int, o scenarios.Objective, r *tables.Request) (kept, tried bool) {
+	if r.ErrorKind != "" || len(r.TokenDeltaUS) < 2 {
+		return false, false
+	}
+	a := &t.tokens[i]
+	var within, all float64
+	for k, us := range r.TokenDeltaUS[1:] {
+		n := 1.0
+		if r.TokenCounts != nil {
+			n = max(float64(r.TokenCounts[k+1]), 1)
+		}
+		all += n
+		if float64(us)/1e6/n <= o.Limit {
+			within += n
+		}
+	}
+	a.Kept, a.Of, a.Worth = a.Kept+within, a.Of+all, a.Worth+1
+	a.Objective = o
+	return within/all >= a.Needed()-almost, true
+}
+
+// lostForSure is the least number of requests lost to overload that ends a probe before its time.
+const lostForSure = 10
+
+// Overwhelmed tells whether the server lost, beyond doubt, more requests to overload than it may: it is asked while the
+// probe goes on.
+func (t *Tally) Overwhelmed() bool {
+	allowed := stats.OverloadShare
+	for _, o := range t.objectives {
+		allowed = max(allowed, allowedLoss(o))
+	}
+	i, ok := stats.Wilson(float64(t.lost), float64(len(t.requests)), confidence)
+	return ok && t.lost >= lostForSure && i.Low > allowed
+}
+
+// MedianTotal is the median time that a request took; 0: none has ended.
+func (t *Tally) MedianTotal() time.Duration {
+	var totals []time.Duration
+	for _, q := range t.requests {
+		if q.total > 0 {
+			totals = append(totals, q.total)
+		}
+	}
+	if len(totals) == 0 {
+		return 0
+	}
+	slices.Sort(totals)
+	return totals[(len(totals)-1)/2]
+}
+
+// Evidence is what the rows so far say.
+func (t *Tally) Evidence() Evidence {
+	slices.SortFunc(t.requests, func(a, b tallied) int { return cmp.Compare(a.intended, b.intended) })
+	e := Evidence{Requests: int64(len(t.requests)), LostToOverload: t.lost}
+	for i, o := range t.objectives {
+		a := Attainment{Objective: o}
+		if o.Metric == "inter_token" {
+			a = t.tokens[i]
+			a.Objective = o
+			e.Objectives = append(e.Objectives, a)
+			continue
+		}
+		var kept []float64
+		for _, q := range t.requests {
+			if q.tried&(1<<i) == 0 {
+				continue
+			}
+			x := float64(q.kept >> i & 1)
+			kept = append(kept, x)
+			a.Kept += x
+		}
+		a.Of = float64(len(kept))
+		if a.Of > 0 {
+			a.Worth = a.Of / stats.AutocorrelationTime(kept)
+		}
+		e.Objectives = append(e.Objectives, a)
+	}
+	return e
+}
+
+// Backlog remembers how many requests were due and on their way, from look to look.
+type Backlog struct{ looks []look }
+
+type look struct {
+	at            time.Duration
+	due, inFlight int64
+}
+
+// Look notes what it is at a time since the start.
+func (b *Backlog) Look(at time.Duration, due, inFlight int64) {
+	b.looks = append(b.looks, look{at, due, inFlight})
+}
+
+// Grew tells whether the backlog grew all through the second half of the time so far. Where even the median request takes
+// longer than a half, the first answers are still to come and growth says nothing; half of those that a server falls behind
+// with end within twice the time that they waited, so that overload doesn't hide behind this.
+func (b *Backlog) Grew(medianTotal func() time.Duration) bool { return b.grew(medianTotal, 1) }
+
+// severeWhileItGoesOn is how much severer a backlog is looked at that is looked at again and again.
+const severeWhileItGoesOn = 1.5
+
+// RunsAway tells whether the backlog grew so much that the rest of the probe need not be made.
+func (b *Backlog) RunsAway(medianTotal func() time.Duration) bool {
+	return b.grew(medianTotal, severeWhileItGoesOn)
+}
+
+func (b *Backlog) grew(medianTotal func() time.Duration, severe float64) bool {
+	if len(b.looks) < 2 {
+		return false
+	}
+	first, last := b.looks[0], b.looks[len(b.looks)-1]
+	half := (last.at - first.at) / 2
+	i, _ := slices.BinarySearchFunc(b.looks, first.at+half, func(l look, at time.Duration) int { return cmp.Compare(l.at, at) })
+	middle := b.looks[min(i, len(b.looks)-1)]
+	return stats.BacklogGrew(float64(last.inFlight-middle.inFlight), float64(last.due-middle.due), severe) && medianTotal() <= half
+}
