@@ -33,10 +33,22 @@ type Equipment struct {
 	Collectors []Collector
 }
 
-// Worker makes the load of an assignment and writes its rows; when ctx ends it stops new arrivals, drains and returns.
+// Worker makes the load of an assignment and writes its rows.
 type Worker interface {
-	Run(ctx context.Context, a benchclient.Assignment, sink load.Sink) (benchclient.Report, error)
+	// Open makes ready what all windows need. When ctx ends before it is, the windows report that they were interrupted.
+	Open(ctx context.Context, a benchclient.Assignment, sink load.Sink) (Maker, error)
 }
+
+// Maker makes the windows of a trial, one after the other.
+type Maker interface {
+	// Make returns when all rows of the window are with the sink; when ctx ends it stops new arrivals, drains and returns.
+	Make(ctx context.Context, w benchclient.Window) (benchclient.Made, error)
+	// Report is what is known of all windows so far.
+	Report() benchclient.Report
+	Close() error
+}
+
+var _ Maker = (*benchclient.Worker)(nil)
 
 // Recorder keeps what trials leave.
 type Recorder interface {

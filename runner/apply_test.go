@@ -54,19 +54,33 @@ func (s *stage) Trial(row tables.Trial) (TrialRecorder, error) {
 	return &rows{stage: s}, nil
 }
 
-func (s *stage) Run(ctx context.Context, a benchclient.Assignment, sink load.Sink) (benchclient.Report, error) {
-	if a.TrialID == s.dies {
-		close(s.died)
+func (s *stage) Open(_ context.Context, a benchclient.Assignment, sink load.Sink) (Maker, error) {
+	return &maker{stage: s, assignment: a, sink: sink}, nil
+}
+
+// maker makes the one window of a trial.
+type maker struct {
+	*stage
+	assignment benchclient.Assignment
+	sink       load.Sink
+	report     benchclient.Report
+}
+
+func (m *maker) Make(ctx context.Context, _ benchclient.Window) (benchclient.Made, error) {
+	if m.assignment.TrialID == m.dies {
+		close(m.died)
 	}
-	var report benchclient.Report
 	select {
 	case <-ctx.Done():
-		report.Interrupted = true
-	case <-time.After(s.work - s.drain):
+		m.report.Interrupted = true
+	case <-time.After(m.work - m.drain):
 	}
-	time.Sleep(s.drain)
-	return report, sink.WriteRequests([]tables.Request{{TrialID: a.TrialID}})
+	time.Sleep(m.drain)
+	return benchclient.Made{}, m.sink.WriteRequests([]tables.Request{{TrialID: m.assignment.TrialID}})
 }
+
+func (m *maker) Report() benchclient.Report { return m.report }
+func (m *maker) Close() error               { return nil }
 
 // Collect samples until it is told to end, and then writes what it holds.
 func (s *stage) Collect(ctx context.Context, sink SampleSink) error {

@@ -43,7 +43,7 @@ func notExecutable(p *Plan) []string {
 		if c.ClientWorkers > 1 {
 			say("Run %q asks for %d client_workers, and on this machine there is one.", t.Run, c.ClientWorkers)
 		}
-		if l, err := load.NewPlan(c.Load, c.WarmUp, c.CoolDown, t.Seed); err == nil && l.Executable() != nil {
+		if l, err := load.NewPlan(c.Load, c.WarmUp, c.CoolDown, t.Seed); err == nil && c.Load.Shape != "search" && l.Executable() != nil {
 			say("%s is of shape %s, which this version plans but does not make.", c.Load.Addr, c.Load.Shape)
 		}
 		if c.Runtime.Protocol == "tgi" && c.Runtime.Engine != "endpoint" && c.Runtime.Engine != "command" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/llmscen/llmscen/runner/load"
+	"github.com/llmscen/llmscen/runner/search"
 	"github.com/llmscen/llmscen/scenarios"
 )
 
@@ -26,7 +27,8 @@ type Plan struct {
 	Trials         []Trial
 	// EnvRead names the environment variables that the scenario read.
 	EnvRead []string `json:",omitempty"`
-	// EstimatedDuration holds the load, its drain and rests, not the start of runtimes.
+	// EstimatedDuration holds the load, its drain and rests, not the start of runtimes; of a search it is the most that it
+	// can take.
 	EstimatedDuration time.Duration
 	EstimatedRequests int64
 	// NotExecutable says, a sentence each, what this plan has that cannot be applied.
@@ -74,7 +76,7 @@ func NewPlan(s *scenarios.Scenario, warehouse string, only ...string) (*Plan, er
 				deployments[d.Name] = true
 				p.Deployments = append(p.Deployments, d)
 			}
-			shape := load.Estimate(t.Cell.Load, t.Cell.WarmUp, t.Cell.CoolDown)
+			shape := estimate(t.Cell)
 			t.EstimatedDuration, t.EstimatedRequests = shape.Duration, shape.Requests
 			p.EstimatedDuration += shape.Duration + t.Cell.Rest
 			p.EstimatedRequests += shape.Requests
@@ -83,6 +85,13 @@ func NewPlan(s *scenarios.Scenario, warehouse string, only ...string) (*Plan, er
 	}
 	p.NotExecutable = notExecutable(p)
 	return p, nil
+}
+
+func estimate(c scenarios.Cell) load.Estimated {
+	if c.Load.Shape == "search" {
+		return search.Estimate(c.Load, c.WarmUp, c.CoolDown)
+	}
+	return load.Estimate(c.Load, c.WarmUp, c.CoolDown)
 }
 
 func runNames(runs []scenarios.Run) string {

@@ -132,12 +132,12 @@ func TestAPlanSaysWhatCannotBeApplied(t *testing.T) {
 	s := twoRuntimes(scenarios.OrderListed, 1)
 	c := &s.Runs[0].Cells[0]
 	c.NodePool = &scenarios.NodePool{Block: scenarios.Block{Addr: "node_pool.gpu"}, Kind: "kubernetes"}
-	s.Runs[0].Cells[1].Load.Shape = "search"
+	s.Runs[0].Cells[1].Load.Shape = "replay"
 	p, err := NewPlan(s, "/results")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"node_pool.gpu is a kubernetes pool", "load.gentle is of shape search"} {
+	for i, want := range []string{"node_pool.gpu is a kubernetes pool", "load.gentle is of shape replay"} {
 		if i >= len(p.NotExecutable) || !strings.Contains(p.NotExecutable[i], want) {
 			t.Errorf("said %q, want %q in sentence %d", p.NotExecutable, want, i+1)
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llmscen/llmscen/runner/benchclient"
+	"github.com/llmscen/llmscen/runner/search"
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
@@ -142,14 +143,31 @@ func (m *measuring) run(ctx context.Context, e Equipment, a benchclient.Assignme
 		m.note("runtime_died", finding)
 		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: finding})
 	}()
-	var err error
-	m.report, err = e.Worker.Run(ctx, a, m.rec)
+	err := m.load(ctx, e.Worker, a)
 	stopCollecting()
 	<-watched
 	if cerr := collectors.Wait(); cerr != nil {
 		m.warn(cerr)
 		m.note("collector_failed", cerr.Error())
 	}
+	return err
+}
+
+// load makes the trial's load: one window, or those of a search.
+func (m *measuring) load(ctx context.Context, w Worker, a benchclient.Assignment) error {
+	maker, err := w.Open(ctx, a, m.rec)
+	if err != nil {
+		return err
+	}
+	defer maker.Close() //nolint:errcheck // it was only read
+	if a.Load.Shape == "search" {
+		s := &searching{measuring: m, maker: maker, assignment: a, search: search.New(a.Load)}
+		err = s.run(ctx)
+		m.report = s.report()
+		return err
+	}
+	_, err = maker.Make(ctx, a.Whole())
+	m.report = maker.Report()
 	return err
 }
 

@@ -1,6 +1,7 @@
 package benchclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -45,8 +46,8 @@ type Made struct {
 type Worker struct {
 	Assignment
 	Deps
-	set   *prompts.Set // nil: it was interrupted before it had one
-	facts prompts.Facts
+	set    *prompts.Set // nil: it was interrupted before it had one
+	report Report
 }
 
 // Open makes a worker ready: its prompts are open and their lengths learned. When ctx ends while it learns, that is no
@@ -67,9 +68,9 @@ func Open(ctx context.Context, a Assignment, d Deps) (*Worker, error) {
 		Set: a.PromptSet, Nonce: a.Nonce, Tokenizer: d.Tokenizer, OpenParquet: d.OpenParquet,
 		Client: &recorder{client: d.Client, sink: d.Sink, assignment: a},
 	})
-	w.facts = facts
+	w.report.Prompts = facts
 	if err != nil {
-		if ctx.Err() != nil {
+		if w.report.Interrupted = ctx.Err() != nil; w.report.Interrupted {
 			return w, nil
 		}
 		return nil, err
@@ -78,8 +79,8 @@ func Open(ctx context.Context, a Assignment, d Deps) (*Worker, error) {
 	return w, nil
 }
 
-// Prompts are the facts about the prompts that the worker learned.
-func (w *Worker) Prompts() prompts.Facts { return w.facts }
+// Report is what is known of all windows that were made.
+func (w *Worker) Report() Report { return w.report }
 
 // Close lets go of the prompts.
 func (w *Worker) Close() error {
@@ -111,11 +112,29 @@ func (w *Worker) Make(ctx context.Context, in Window) (Made, error) {
 		Retry: w.Runtime.Retry, KeepBodies: w.KeepBodies,
 		Client: w.Client, Source: w.set, Sink: w.Sink, Live: w.Live, Pacer: w.Pacer, Now: w.Now,
 	}
+	var made Made
 	if in.SLO == nil {
-		report, err := load.Run(ctx, o)
-		return Made{Report: report}, err
+		made.Report, err = load.Run(ctx, o)
+	} else {
+		made, err = probe(ctx, in, o)
 	}
-	return probe(ctx, in, o)
+	w.report.add(made.Report)
+	return made, err
+}
+
+// add takes a window that was made after those before.
+func (r *Report) add(w load.Report) {
+	before := r.Report
+	r.Report = w
+	if before.StartedAt == 0 { // the first
+		return
+	}
+	r.StartedAt = before.StartedAt
+	r.MeasureFrom, r.MeasureUntil = cmp.Or(before.MeasureFrom, w.MeasureFrom), max(before.MeasureUntil, w.MeasureUntil)
+	r.Stages = append(before.Stages[:len(before.Stages):len(before.Stages)], w.Stages...)
+	r.Pacer = cmp.Or(w.Pacer, before.Pacer)
+	r.Due, r.Sent, r.NotSent, r.Failed = before.Due+w.Due, before.Sent+w.Sent, before.NotSent+w.NotSent, before.Failed+w.Failed
+	r.MaxLag, r.SinkBlocked = max(before.MaxLag, w.MaxLag), before.SinkBlocked+w.SinkBlocked
 }
 
 // scheduleBatch is how many arrivals are written at once: a schedule of hours is never held whole.

@@ -95,8 +95,8 @@ func run(ctx context.Context, a Assignment, d Deps) (Report, error) {
 		return Report{}, err
 	}
 	defer w.Close()
-	made, err := w.Make(ctx, a.Whole())
-	return Report{Report: made.Report, Prompts: w.Prompts()}, err
+	_, err = w.Make(ctx, a.Whole())
+	return w.Report(), err
 }
 
 func TestAWorkerLearnsWritesTheScheduleAndThenAsks(t *testing.T) {

@@ -164,8 +164,12 @@ func styled(verdict string, color bool) string {
 // progressLines are the state of a trial's load, in two lines.
 func progressLines(s liveStatus) []string {
 	l := s.Load
+	what := orDash(string(l.Phase))
+	if l.Window != "" {
+		what = l.Window + " · " + what
+	}
 	first := fmt.Sprintf("  trial %d of %d · %s · %s left here, %s in all · %.4g/s · %d in flight",
-		s.Index+1, s.Of, orDash(string(l.Phase)), clock(s.Here), clock(s.Left), l.RequestsPerSecond, l.InFlight)
+		s.Index+1, s.Of, what, clock(s.Here), clock(s.Left), l.RequestsPerSecond, l.InFlight)
 	second := fmt.Sprintf("  TTFT p50 %s p99 %s · %.0f tok/s · %d done · %d errors",
 		milliseconds(l.TTFTp50), milliseconds(l.TTFTp99), l.OutputTokensPerSecond, l.Finished-l.Failed, l.Failed) // those not sent have failed
 	return []string{first, second}

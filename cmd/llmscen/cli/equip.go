@@ -66,10 +66,25 @@ type worker struct {
 	live   *load.Live
 }
 
-func (w *worker) Run(ctx context.Context, a benchclient.Assignment, sink load.Sink) (benchclient.Report, error) {
-	defer w.client.Close()
-	return benchclient.Run(ctx, a, benchclient.Deps{
+func (w *worker) Open(ctx context.Context, a benchclient.Assignment, sink load.Sink) (runner.Maker, error) {
+	made, err := benchclient.Open(ctx, a, benchclient.Deps{
 		Client: w.client, Tokenizer: w.client, Sink: sink, Live: w.live,
 		OpenParquet: func(path, column string) (prompts.Texts, error) { return warehouse.OpenTexts(path, column) },
 	})
+	if err != nil {
+		w.client.Close()
+		return nil, err
+	}
+	return maker{made, w.client}, nil
+}
+
+// maker makes a trial's windows, and closes the client after the last.
+type maker struct {
+	*benchclient.Worker
+	client *protocol.Client
+}
+
+func (m maker) Close() error {
+	m.client.Close()
+	return m.Worker.Close()
 }

@@ -87,7 +87,9 @@ func (l *live) now() liveStatus {
 	if l.plan == nil {
 		return s
 	}
-	s.Here = s.Load.Left
+	if s.Load.Window == "" { // else it is the window's, and how many follow is not known
+		s.Here = s.Load.Left
+	}
 	if s.Here == 0 && !s.TrialBegan.IsZero() {
 		s.Here = max(s.Expected-time.Since(s.TrialBegan), 0)
 	}

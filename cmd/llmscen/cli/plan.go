@@ -178,7 +178,7 @@ func readPlan(ctx context.Context, e *Env, path string) ([]planned, error) {
 const mostTrials = 40
 
 func drawPlan(w io.Writer, p *runner.Plan) {
-	fmt.Fprintf(w, "Scenario %q: %s, about %s and %s requests\n", p.ScenarioName, count(len(p.Trials), "trial"), about(p.EstimatedDuration), thousands(p.EstimatedRequests))
+	fmt.Fprintf(w, "Scenario %q: %s, %s %s and %s requests\n", p.ScenarioName, count(len(p.Trials), "trial"), aboutOrAtMost(p), about(p.EstimatedDuration), thousands(p.EstimatedRequests))
 	if p.Description != "" {
 		fmt.Fprintf(w, "%s\n", printable(p.Description))
 	}
@@ -209,6 +209,14 @@ func drawPlan(w io.Writer, p *runner.Plan) {
 	for _, s := range p.NotExecutable {
 		fmt.Fprintf(w, "Cannot be applied: %s\n", s)
 	}
+}
+
+// aboutOrAtMost says what an estimate is: that of a search is a bound.
+func aboutOrAtMost(p *runner.Plan) string {
+	if slices.ContainsFunc(p.Trials, func(t runner.Trial) bool { return t.Cell.Load.Shape == "search" }) {
+		return "at most"
+	}
+	return "about"
 }
 
 // about is a duration as people say it.
