@@ -44,7 +44,9 @@ type Trial struct {
 	// Seed is the same for every cell of a run's repetition, so that what is compared meets the same load.
 	Seed       int64
 	Deployment string // its name
-	Cell       scenarios.Cell
+	// Identity: the run has more than one runtime, so that each is asked whether it is the same model.
+	Identity bool `json:",omitempty"`
+	Cell     scenarios.Cell
 
 	EstimatedDuration time.Duration
 	EstimatedRequests int64
@@ -104,6 +106,7 @@ func runNames(runs []scenarios.Run) string {
 
 // layOut gives the trials of a run in the order in which they are made.
 func layOut(scenario string, run scenarios.Run) []Trial {
+	several := slices.ContainsFunc(run.Cells, func(c scenarios.Cell) bool { return c.Runtime.Addr != run.Cells[0].Runtime.Addr })
 	trial := func(cell, repetition int) Trial {
 		c := run.Cells[cell]
 		return Trial{
@@ -111,6 +114,7 @@ func layOut(scenario string, run scenarios.Run) []Trial {
 			Run:        run.Name,
 			Repetition: repetition,
 			Seed:       subSeed(run.Seed, scenario, run.Name, strconv.Itoa(repetition)),
+			Identity:   several,
 			Cell:       c,
 		}
 	}

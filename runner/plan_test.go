@@ -158,3 +158,25 @@ func TestSlugsAreWhatKubernetesAllows(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyRunsOfSeveralRuntimesAreAskedWhetherTheyAreTheSameModel(t *testing.T) {
+	s := twoRuntimes(scenarios.OrderInterleaved, 2)
+	p, err := NewPlan(s, "/results")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range p.Trials {
+		if trial.Identity {
+			t.Errorf("%s is asked, and its run has one runtime", trial.ID)
+		}
+	}
+	s.Runs[0].Cells[1].Runtime.Addr = "runtime.other"
+	if p, err = NewPlan(s, "/results"); err != nil {
+		t.Fatal(err)
+	}
+	for _, trial := range p.Trials {
+		if !trial.Identity {
+			t.Errorf("%s is not asked, and its run has two runtimes", trial.ID)
+		}
+	}
+}

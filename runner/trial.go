@@ -70,6 +70,7 @@ func (m *measuring) measure(ctx context.Context) {
 		TrialID: t.ID, Workers: 1, Seed: t.Seed, Nonce: nonce(m.ApplyID, t),
 		Runtime: t.Cell.Runtime, PromptSet: t.Cell.PromptSet, Load: t.Cell.Load,
 		WarmUp: t.Cell.WarmUp, CoolDown: t.Cell.CoolDown, KeepBodies: t.Cell.KeepBodies,
+		Identity: t.Identity,
 	}
 	assignment.Runtime.Sampling = t.Cell.Sampling
 	var targets []tables.Target
@@ -94,6 +95,7 @@ func (m *measuring) measure(ctx context.Context) {
 	m.begun = true
 	err = m.run(ctx, equipment, assignment)
 	m.row.MeasureFrom, m.row.MeasureUntil = m.report.MeasureFrom, m.report.MeasureUntil
+	m.row.AnswersSHA256 = m.report.Identity.SHA256()
 	m.noteReport()
 	if err != nil {
 		m.failed(err)
@@ -115,8 +117,23 @@ func (m *measuring) noteReport() {
 		panic(fmt.Sprintf("a report is plain values, but: %v", err))
 	}
 	m.note("worker_report", string(text))
+	if m.trial.Identity {
+		m.noteIdentity()
+	}
 	if n := m.report.Prompts.Lengths.Note; n != "" {
 		m.tell(Event{Type: Note, Trial: m.trial.ID, Detail: n})
+	}
+}
+
+// noteIdentity keeps what was answered to the identity prompts, so that a person can see in what answers differ.
+func (m *measuring) noteIdentity() {
+	text, err := json.Marshal(m.report.Identity)
+	if err != nil {
+		panic(fmt.Sprintf("an identity is plain values, but: %v", err))
+	}
+	m.note(tables.EventIdentity, string(text))
+	if why := m.report.Identity.Failure; why != "" {
+		m.tell(Event{Type: Note, Trial: m.trial.ID, Detail: "it can't be told whether this is the same model as the others: an identity prompt was not answered: " + why})
 	}
 }
 

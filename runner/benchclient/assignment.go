@@ -26,6 +26,8 @@ type Assignment struct {
 	CoolDown   time.Duration
 	KeepBodies scenarios.KeepBodies
 	Targets    []Target
+	// Identity asks the identity prompts before the load.
+	Identity bool `json:",omitempty"`
 }
 
 // Window is one part of a trial's load: it begins when it is made, and ends drained.

@@ -3,6 +3,7 @@ package benchclient
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/llmscen/llmscen/runner/load"
@@ -15,6 +16,8 @@ import (
 type Deps struct {
 	Client load.Client
 	Sink   load.Sink
+	// Identity asks greedily and lets answers end, for the identity prompts; nil: they are not asked.
+	Identity load.Client
 	// Tokenizer is the runtime's, for prompt sets that ask it; nil: it has none.
 	Tokenizer prompts.Tokenizer
 	// OpenParquet opens a column of a Parquet file; nil: such prompts can't be read.
@@ -31,6 +34,8 @@ type Deps struct {
 type Report struct {
 	load.Report
 	Prompts prompts.Facts `json:"prompts"`
+	// Identity is what the runtime answers to the identity prompts, where they were asked.
+	Identity Identity `json:"identity,omitzero"`
 }
 
 // Made is what is known of a window when it has ended; it is JSON on its way from a pod.
@@ -50,7 +55,7 @@ type Worker struct {
 	report Report
 }
 
-// Open makes a worker ready: its prompts are open and their lengths learned. When ctx ends while it learns, that is no
+// Open makes a worker ready: its prompts are open, their lengths learned, and the identity prompts asked. When ctx ends while it learns, that is no
 // error: the windows of that worker report that they were interrupted.
 func Open(ctx context.Context, a Assignment, d Deps) (*Worker, error) {
 	plan, err := load.NewPlan(a.Load, a.WarmUp, a.CoolDown, a.Seed)
@@ -74,6 +79,9 @@ func Open(ctx context.Context, a Assignment, d Deps) (*Worker, error) {
 			return w, nil
 		}
 		return nil, err
+	}
+	if w.report.Identity, err = askIdentity(ctx, a, d); err != nil {
+		return nil, errors.Join(err, set.Close())
 	}
 	w.set = set
 	return w, nil

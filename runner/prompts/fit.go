@@ -145,7 +145,7 @@ func ask(ctx context.Context, o Options, text string) (int, bool, error) {
 		r.Prompt.Messages = append(r.Prompt.Messages, load.Message{Role: "system", Content: o.Set.System})
 	}
 	r.Prompt.Messages = append(r.Prompt.Messages, load.Message{Role: "user", Content: text})
-	r.Prompt.SHA256 = digest(r.Prompt.Messages)
+	r.Prompt.SHA256 = Digest(r.Prompt.Messages)
 	var t load.Timeline
 	t.Reset()
 	answer, err := o.Client.Generate(ctx, r, &t)

@@ -139,7 +139,7 @@ func (s *Set) Prompt(t load.Turn) (load.Prompt, bool, error) {
 	if d := s.set.OutputTokens; !d.IsZero() {
 		p.OutputTokens = whole(d.Sample(s.rand("output", t)))
 	}
-	p.SHA256 = digest(p.Messages)
+	p.SHA256 = Digest(p.Messages)
 	size := 0
 	for _, m := range p.Messages {
 		size += len(m.Content)
@@ -213,8 +213,8 @@ func (s *Set) finish(messages []load.Message, t load.Turn) []load.Message {
 	return all
 }
 
-// digest is the SHA-256, in hex, of the messages: of each its role, a zero byte, its text and a zero byte.
-func digest(messages []load.Message) string {
+// Digest is the SHA-256, in hex, of the messages: of each its role, a zero byte, its text and a zero byte.
+func Digest(messages []load.Message) string {
 	h := sha256.New()
 	for _, m := range messages {
 		h.Write([]byte(m.Role + "\x00"))

@@ -46,6 +46,7 @@ type Trial struct {
 	Protocol          string             `col:"protocol"`               // how it was asked, as in openai, ollama
 	Model             string             `col:"model,null"`             // as the server names it
 	ModelDigest       string             `col:"model_digest,null"`      // digest of the weights
+	AnswersSHA256     string             `col:"answers_sha256,null"`    // digest of its greedy answers to the identity prompts, equal for the same model; NULL: not asked, or not answered
 	Quantization      string             `col:"quantization,null"`      // as in Q8_0
 	Image             string             `col:"image,null"`             // the container image
 	ImageDigest       string             `col:"image_digest,null"`      // its digest
@@ -123,6 +124,9 @@ type Target struct {
 	Pod        string `col:"pod,null"`         // the pod, in a cluster
 	Node       string `col:"node,null"`        // the machine
 }
+
+// EventIdentity is the kind of the event whose message is JSON: what was answered to the identity prompts.
+const EventIdentity = "identity"
 
 // Event is something that happened during a trial.
 type Event struct {

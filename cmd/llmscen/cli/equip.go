@@ -27,10 +27,17 @@ func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, 
 		}
 		figures := &load.Live{}
 		l.follow(figures)
-		e := runner.Equipment{Worker: &worker{client: client, live: figures}}
+		w := &worker{client: client, live: figures}
+		if a.Identity {
+			o.Runtime = protocol.Greedy(a.Runtime)
+			if w.identity, err = protocol.New(o); err != nil {
+				return runner.Equipment{}, err
+			}
+		}
+		e := runner.Equipment{Worker: w}
 		for _, c := range t.Cell.Collects {
 			if c.Source == "procfs" {
-				e.Collectors = append(e.Collectors, sampler{procfs.New(sampling(t, endpoint, client, c.Every, note))})
+				e.Collectors = append(e.Collectors, sampler{procfs.New(sampling(t, endpoint, w, c.Every, note))})
 				break // a second one would sample the same
 			}
 		}
@@ -39,8 +46,8 @@ func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, 
 }
 
 // sampling says what procfs looks at: the runtime where it runs here, this process, and the machine.
-func sampling(t runner.Trial, endpoint runner.Endpoint, client *protocol.Client, every time.Duration, note func(string)) procfs.Options {
-	o := procfs.Options{TrialID: t.ID, Every: every, Node: true, ClientBytes: client.Bytes, Note: note}
+func sampling(t runner.Trial, endpoint runner.Endpoint, w *worker, every time.Duration, note func(string)) procfs.Options {
+	o := procfs.Options{TrialID: t.ID, Every: every, Node: true, ClientBytes: w.bytes, Note: note}
 	for _, target := range endpoint.Targets {
 		if target.PID == 0 {
 			continue
@@ -63,14 +70,31 @@ func (s sampler) Collect(ctx context.Context, sink runner.SampleSink) error {
 // worker makes the load in this process.
 type worker struct {
 	client *protocol.Client
-	live   *load.Live
+	// identity asks the identity prompts; nil: they are not asked.
+	identity *protocol.Client
+	live     *load.Live
+}
+
+// bytes are what all its clients received and sent.
+func (w *worker) bytes() (received, sent int64) {
+	received, sent = w.client.Bytes()
+	if w.identity != nil {
+		r, s := w.identity.Bytes()
+		received, sent = received+r, sent+s
+	}
+	return received, sent
 }
 
 func (w *worker) Open(ctx context.Context, a benchclient.Assignment, sink load.Sink) (runner.Maker, error) {
-	made, err := benchclient.Open(ctx, a, benchclient.Deps{
+	d := benchclient.Deps{
 		Client: w.client, Tokenizer: w.client, Sink: sink, Live: w.live,
 		OpenParquet: func(path, column string) (prompts.Texts, error) { return warehouse.OpenTexts(path, column) },
-	})
+	}
+	if w.identity != nil {
+		defer w.identity.Close() // the prompts are asked while the worker opens
+		d.Identity = w.identity
+	}
+	made, err := benchclient.Open(ctx, a, d)
 	if err != nil {
 		w.client.Close()
 		return nil, err
