@@ -35,13 +35,14 @@ func (f Figure) String() string { return f.Metric + " " + f.Stat }
 
 // MoreIsBetter tells which direction of the figure is the good one.
 func (f Figure) MoreIsBetter() bool {
-	return strings.HasSuffix(f.Metric, "_per_second") || f.Metric == "goodput" || f.Metric == "output_tokens_per_cpu_second" || f.Stat == "succeeded"
+	return strings.HasSuffix(f.Metric, "_per_second") || slices.Contains([]string{"goodput", "overload_goodput", "capacity"}, f.Metric) || f.Metric == "output_tokens_per_cpu_second" || f.Stat == "succeeded"
 }
 
 // usualStat is the statistic of a metric that is named without one.
 var usualStat = map[string]string{
 	"output_tokens_per_second": "system", "prompt_tokens_per_second": "system", "output_tokens_per_cpu_second": "system",
 	"requests_per_second": "succeeded", "errors": "ratio", "goodput": "ratio", "requests": "due",
+	"capacity": "per_second", "overload_goodput": "per_second", "recovery": "seconds",
 }
 
 // ParseFigure reads a metric, and its statistic after a point, a colon or a space: ttft, ttft.p99. Without one it is
@@ -53,6 +54,10 @@ func ParseFigure(text string) (Figure, error) {
 		f := Figure{Metric: words[0], Stat: "p50"}
 		if stat, ok := usualStat[f.Metric]; ok {
 			f.Stat = stat
+		} else if strings.HasSuffix(f.Metric, "_memory_working_set_bytes") {
+			f.Stat = "max"
+		} else if strings.Contains(f.Metric, "_network_") {
+			f.Stat = "sum"
 		} else if strings.HasPrefix(f.Metric, "runtime_") || strings.HasPrefix(f.Metric, "client_") || strings.HasPrefix(f.Metric, "node_") {
 			f.Stat = "mean"
 		}
@@ -68,6 +73,14 @@ var usualFigures = []Figure{
 	{"ttft", "p50"}, {"ttft", "p99"}, {"end_to_end", "p50"}, {"output_tokens_per_second", "p50"},
 	{"output_tokens_per_second", "system"}, {"errors", "ratio"},
 }
+
+// keyFigures are compared by a matrix key where none is named, those that the trials have: what is got, and what it takes.
+var keyFigures = append(slices.Clone(usualFigures),
+	Figure{"capacity", "per_second"}, Figure{"overload_goodput", "per_second"}, Figure{"recovery", "seconds"},
+	Figure{"runtime_cpu_cores", "mean"}, Figure{"output_tokens_per_cpu_second", "system"},
+	Figure{"runtime_memory_working_set_bytes", "max"},
+	Figure{"runtime_network_transmit_bytes", "sum"}, Figure{"runtime_network_receive_bytes", "sum"},
+)
 
 // Question says what to compare.
 type Question struct {
@@ -127,10 +140,19 @@ type Difference struct {
 	Gate string `json:"gate,omitempty"`
 	// Note says why nothing could be proven.
 	Note string `json:"note,omitempty"`
+
+	rest string // the cell without the key that is compared by
 }
 
 // Comparison is the answer to a Question.
 type Comparison struct {
+	// By is the matrix key that is compared by; "" where two sides were named.
+	By string `json:"by,omitempty"`
+	// SameModel tells whether all sides are the same model: false where one pair is refused, null where one can't be told.
+	SameModel       tables.Null[bool] `json:"same_model"`
+	SameModelReason string            `json:"same_model_reason"`
+	Models          []Likeness        `json:"models"`
+
 	Rows []Difference `json:"rows"`
 	// Gate is "" where none was asked.
 	Gate string `json:"gate,omitempty"`
@@ -150,13 +172,20 @@ func Compare(ctx context.Context, db *sql.DB, q Question) (Comparison, error) {
 	}
 	if len(q.Figures) == 0 {
 		q.Figures = usualFigures
+		if q.By != "" {
+			q.Figures = keyFigures
+		}
 	}
-	var c Comparison
+	c := Comparison{By: q.By}
 	pairs, err := c.pairs(ctx, db, q)
 	if err != nil {
 		return Comparison{}, fmt.Errorf("comparing: %w", err)
 	}
+	refused := map[string]bool{}
 	for _, p := range pairs {
+		l := p.likeness()
+		c.Models = append(c.Models, l)
+		refused[p.cell] = l.SameModel.Valid && !l.SameModel.V
 		c.Warnings = append(c.Warnings, p.unlike()...)
 		for _, f := range q.Figures {
 			d, ok := p.difference(f, q.Level)
@@ -168,6 +197,7 @@ func Compare(ctx context.Context, db *sql.DB, q Question) (Comparison, error) {
 	if len(c.Rows) == 0 {
 		return Comparison{}, fmt.Errorf("comparing: %w: no trial of both sides has a figure %s", ErrNothingToCompare, q.Figures[0])
 	}
+	c.SameModel, c.SameModelReason = sameModel(c.Models)
 	c.Warnings = slices.Compact(c.Warnings)
 	ps := make([]float64, len(c.Rows))
 	for i, d := range c.Rows {
@@ -177,14 +207,14 @@ func Compare(ctx context.Context, db *sql.DB, q Question) (Comparison, error) {
 		c.Rows[i].PHolm = p
 	}
 	if q.MaxRegression.Valid {
-		c.decideGate(q.Figures[0], q.MaxRegression.V)
+		c.decideGate(q.Figures[0], q.MaxRegression.V, refused)
 	}
 	return c, nil
 }
 
 // difference compares one figure of a pair; false where a side does not have it.
 func (p pair) difference(f Figure, level float64) (Difference, bool) {
-	d := Difference{Cell: p.cell, Figure: f, Old: p.old.side(f), New: p.new.side(f), P: 1, Verdict: NoDifference}
+	d := Difference{Cell: p.cell, rest: p.rest, Figure: f, Old: p.old.side(f), New: p.new.side(f), P: 1, Verdict: NoDifference}
 	a, b := d.Old.Values, d.New.Values
 	if len(a) == 0 || len(b) == 0 {
 		return d, false
@@ -230,8 +260,8 @@ func (d *Difference) change(a, b []float64) {
 
 // decideGate holds the rows of a figure against the largest regression that is let pass: passed where the whole
 // interval of the change lies within it, failed where all of it lies beyond, undecided otherwise. The whole gate fails
-// with its first row, and passes only with all.
-func (c *Comparison) decideGate(f Figure, most float64) {
+// with its first row, and passes only with all. Sides that are refused as the same model decide nothing.
+func (c *Comparison) decideGate(f Figure, most float64, refused map[string]bool) {
 	c.Gate = GatePass
 	decided := false
 	for i := range c.Rows {
@@ -241,7 +271,7 @@ func (c *Comparison) decideGate(f Figure, most float64) {
 		}
 		decided = true
 		d.Gate = GateInconclusive
-		if d.ChangeLow.Valid && d.ChangeHigh.Valid {
+		if d.ChangeLow.Valid && d.ChangeHigh.Valid && !refused[d.Cell] {
 			low, high := d.ChangeLow.V, d.ChangeHigh.V
 			if f.MoreIsBetter() {
 				low, high = -high, -low

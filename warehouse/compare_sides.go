@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,10 +19,14 @@ import (
 type compared struct {
 	TrialKey
 	run, status, validity string
-	cell                  map[string]string
-	fingerprint           map[string]any
-	figures               map[Figure]float64
-	units                 map[Figure]string
+	runtime, promptSet    string
+	// modelDigest and answersSHA256 are "" where they are not known.
+	modelDigest, answersSHA256 string
+	answers                    answers
+	cell                       map[string]string
+	fingerprint                map[string]any
+	figures                    map[Figure]float64
+	units                      map[Figure]string
 }
 
 // group are the repetitions of one cell of one side.
@@ -36,13 +39,14 @@ type group struct {
 // pair is what is held against each other.
 type pair struct {
 	cell     string
+	rest     string // what the sides share, where they are compared by a key
 	old, new group
 }
 
 // outputLength is the figure by which sides are seen to answer at different length.
 var outputLength = Figure{"output_tokens", "p50"}
 
-// unlikeLength is the relative difference of median output lengths from which on a comparison warns.
+// unlikeLength is the relative difference of median output lengths from which on sides are not called the same model.
 const unlikeLength = 0.05
 
 // pairs reads the trials and matches the sides.
@@ -129,7 +133,7 @@ func (c *Comparison) byKey(trials []compared, q Question) ([]pair, error) {
 				if len(values) > 2 { // the sides' names, in the table's head, differ from row to row
 					cell = fmt.Sprintf("%s %s: %s → %s", name, q.By, values[0], v)
 				}
-				pairs = append(pairs, pair{cell: cell, old: base[name], new: g})
+				pairs = append(pairs, pair{cell: cell, rest: name, old: base[name], new: g})
 			} else {
 				c.warn("there is no trial of %s with %s=%s", name, q.By, v)
 			}
@@ -202,10 +206,9 @@ func (g group) side(f Figure) Side {
 // unlike says in which respects the sides are not alike but for what is compared.
 func (p pair) unlike() []string {
 	var out []string
-	a, b := p.old.side(outputLength), p.new.side(outputLength)
-	if a.Median.Valid && b.Median.Valid && math.Abs(b.Median.V-a.Median.V) > unlikeLength*a.Median.V {
+	if a, b, far := p.lengths(); far && p.promptsDiffer() { // else it is no likeness of models
 		out = append(out, fmt.Sprintf("%s: the median answer has %.0f tokens in %s and %.0f in %s, so that whole answers are not alike",
-			p.cell, a.Median.V, a.Name, b.Median.V, b.Name))
+			p.cell, a, p.old.name, b, p.new.name))
 	}
 	if facts := differing(p.old.trials[0].fingerprint, p.new.trials[0].fingerprint, ""); len(facts) > 0 {
 		const most = 8
@@ -274,6 +277,9 @@ func (c *Comparison) read(ctx context.Context, db *sql.DB, s Candidates, figures
 	if err := readFigures(ctx, db, in, wanted, append(slices.Clone(figures), outputLength)); err != nil {
 		return nil, fmt.Errorf("reading the figures of %s: %w", s.Name, err)
 	}
+	if err := readAnswers(ctx, db, in, wanted); err != nil {
+		return nil, fmt.Errorf("reading the answers of %s: %w", s.Name, err)
+	}
 	var out []compared
 	var invalid, flagged []string
 	for _, k := range order {
@@ -303,7 +309,8 @@ func (c *Comparison) read(ctx context.Context, db *sql.DB, s Candidates, figures
 }
 
 func readTrials(ctx context.Context, db *sql.DB, in string, wanted map[TrialKey]*compared) ([]TrialKey, error) {
-	rows, err := db.QueryContext(ctx, `select apply, trial_id, run, status, coalesce(validity, ''), coalesce(to_json(cell)::varchar, '{}'), coalesce(fingerprint::varchar, '{}')
+	rows, err := db.QueryContext(ctx, `select apply, trial_id, run, status, coalesce(validity, ''), coalesce(to_json(cell)::varchar, '{}'), coalesce(fingerprint::varchar, '{}'),
+		runtime, prompt_set, coalesce(model_digest, ''), coalesce(answers_sha256, '')
 		from trials where `+in+` order by apply, started_at, run, repetition, trial_id`)
 	if err != nil {
 		return nil, err
@@ -313,7 +320,8 @@ func readTrials(ctx context.Context, db *sql.DB, in string, wanted map[TrialKey]
 	for rows.Next() {
 		t := &compared{figures: map[Figure]float64{}, units: map[Figure]string{}}
 		var cell, fingerprint string
-		if err := rows.Scan(&t.Apply, &t.TrialID, &t.run, &t.status, &t.validity, &cell, &fingerprint); err != nil {
+		if err := rows.Scan(&t.Apply, &t.TrialID, &t.run, &t.status, &t.validity, &cell, &fingerprint,
+			&t.runtime, &t.promptSet, &t.modelDigest, &t.answersSHA256); err != nil {
 			return nil, err
 		}
 		if _, ok := wanted[t.TrialKey]; !ok {

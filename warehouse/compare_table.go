@@ -6,8 +6,11 @@ import (
 	"github.com/llmscen/llmscen/warehouse/report"
 )
 
-// Table draws a comparison: a row a figure of each cell.
+// Table draws a comparison: a row a figure of each cell, and where it is by a key, one more a value of it.
 func (c Comparison) Table() report.Table {
+	if c.By != "" {
+		return c.sideBySide()
+	}
 	t := report.Table{
 		Type: "comparison",
 		Columns: []report.Column{
@@ -28,6 +31,7 @@ func (c Comparison) Table() report.Table {
 			{Key: "change_low", Kind: report.Ratio, Wide: true, Doc: "Lower end of the interval of the change."},
 			{Key: "change_high", Kind: report.Ratio, Wide: true, Doc: "Upper end of it."},
 			{Key: "p_holm", Kind: report.Number, Wide: true, Doc: "p corrected for the number of rows (Holm)."},
+			{Key: "same_model", Wide: true, Doc: "Whether both sides answer as the same model does; empty where it can't be told."},
 		},
 	}
 	noted := map[string]bool{}
@@ -39,7 +43,7 @@ func (c Comparison) Table() report.Table {
 			report.Cell{Value: d.Old.Median, Text: d.Old.text(kind)}, report.Cell{Value: d.New.Median, Text: d.New.text(kind)},
 			report.Cell{Value: d.Change, Text: d.changeText(), Tone: tone}, report.Cell{Value: d.Verdict, Tone: tone},
 			d.P, fmt.Sprintf("%d+%d", len(d.Old.Values), len(d.New.Values)), d.Gate, d.Unit,
-			d.Old.CILow, d.Old.CIHigh, d.New.CILow, d.New.CIHigh, d.ChangeLow, d.ChangeHigh, d.PHolm,
+			d.Old.CILow, d.Old.CIHigh, d.New.CILow, d.New.CIHigh, d.ChangeLow, d.ChangeHigh, d.PHolm, c.sameModelOf(d),
 		}}
 		if d.Note != "" && !noted[d.Cell+d.Note] {
 			noted[d.Cell+d.Note] = true
@@ -76,10 +80,14 @@ func (s Side) text(kind report.Kind) string {
 }
 
 func (d Difference) changeText() string {
-	switch {
-	case d.Verdict == NoDifference || !d.Change.Valid:
+	if d.Verdict == NoDifference || !d.Change.Valid {
 		return d.Verdict
-	case !d.ChangeLow.Valid:
+	}
+	return d.estimate()
+}
+
+func (d Difference) estimate() string {
+	if !d.ChangeLow.Valid {
 		return fmt.Sprintf("%+.1f%%", 100*d.Change.V)
 	}
 	return fmt.Sprintf("%+.1f%% (%+.1f%% to %+.1f%%)", 100*d.Change.V, 100*d.ChangeLow.V, 100*d.ChangeHigh.V)

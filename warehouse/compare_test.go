@@ -3,6 +3,7 @@ package warehouse
 import (
 	"bytes"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -176,7 +177,9 @@ func TestTrialsThatMayNotBeBelievedAreRefused(t *testing.T) {
 func TestUnlikeSidesAreWarnedOf(t *testing.T) {
 	db := trialDB(t)
 	old := repeat(t, db, "old", nil, nil, quick...)
-	young := repeat(t, db, "new", nil, func(tr *tables.Trial) { tr.Fingerprint = `{"cpu":"y","go":{"version":"1.27"}}` }, slow...)
+	young := repeat(t, db, "new", nil, func(tr *tables.Trial) {
+		tr.PromptSet, tr.Fingerprint = "prompt_set.other", `{"cpu":"y","go":{"version":"1.27"}}`
+	}, slow...)
 	if _, err := db.Exec(`update summaries set value = 120 where apply = 'new' and metric = 'output_tokens'`); err != nil {
 		t.Fatal(err)
 	}
@@ -213,5 +216,126 @@ r     output_tokens_per_second system  97.6 ±2%   81.6 ±2%   -16.3% (-18.4% to
 `
 	if got := b.String(); got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// says writes what the trials of an apply answered to the identity prompts.
+func says(t *testing.T, db *sql.DB, apply, digest string, texts ...string) {
+	t.Helper()
+	if _, err := db.Exec("update trials set answers_sha256 = nullif(?, '') where apply = ?", digest, apply); err != nil {
+		t.Fatal(err)
+	}
+	var answers []map[string]string
+	for i, text := range texts {
+		answers = append(answers, map[string]string{"prompt": fmt.Sprintf("question %d", i), "text": text, "sha256": text})
+	}
+	message, err := json.Marshal(map[string]any{"answers": answers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		insert(t, db, apply, tables.Event{TrialID: fmt.Sprintf("rmap[]#%d", i+1), Kind: tables.EventIdentity, Message: string(message)})
+	}
+}
+
+func TestSidesThatAnswerOtherwiseAreNotCalledTheSameModel(t *testing.T) {
+	of := func(runtime, weights string) func(*tables.Trial) {
+		return func(tr *tables.Trial) { tr.Runtime, tr.ModelDigest = runtime, weights }
+	}
+	yes, no, unknown := tables.Some(true), tables.Some(false), tables.Null[bool]{}
+	for _, c := range []struct {
+		what             string
+		weights          string
+		digest           string // of the new side
+		texts            []string
+		tokens           float64
+		same             tables.Null[bool]
+		reason           string
+		told             bool
+		gate             string
+		unlikePrompts    bool
+		oldSideAnswers   bool
+		changesItsAnswer bool
+	}{
+		{what: "equal answers", weights: "w1", digest: "d1", texts: []string{"a b", "c"}, tokens: 100, oldSideAnswers: true,
+			same: yes, reason: "the same model: the answers of old and new to 2 prompts are equal", told: true, gate: GatePass},
+		{what: "equal answers of other weights", weights: "w2", digest: "d1", texts: []string{"a b", "c"}, tokens: 100, oldSideAnswers: true,
+			same: yes, reason: "though the digests of their weights differ", told: true, gate: GatePass},
+		{what: "other answers", weights: "w2", digest: "d2", texts: []string{"a b", "d"}, tokens: 100, oldSideAnswers: true,
+			same: no, reason: "not the same model: the answers of old and new differ: to «question 1» old said «c», new said «d»", told: true, gate: GateInconclusive},
+		{what: "other answers of the same weights", weights: "w1", digest: "d2", texts: []string{"a x", "c"}, tokens: 100, oldSideAnswers: true,
+			same: no, reason: "old said «a b», new said «a x»; the digests of their weights are equal, so that", told: true, gate: GateInconclusive},
+		{what: "answers of another length", weights: "w1", digest: "d1", texts: []string{"a b", "c"}, tokens: 112, oldSideAnswers: true,
+			same: no, reason: "median output lengths of old and new differ by 12 % (100 and 112 tokens)", told: true, gate: GateInconclusive},
+		{what: "answers nearly as long", weights: "w1", digest: "d1", texts: []string{"a b", "c"}, tokens: 105, oldSideAnswers: true,
+			same: yes, reason: "are equal", told: true, gate: GatePass},
+		{what: "other prompts", weights: "w1", digest: "d1", texts: []string{"a b", "c"}, tokens: 112, oldSideAnswers: true, unlikePrompts: true,
+			same: yes, reason: "are equal", told: true, gate: GatePass},
+		{what: "nobody asked", weights: "w1", tokens: 100,
+			same: unknown, reason: "were not asked, which is done in a run that has several runtimes; the digests of their weights are equal", told: true, gate: GatePass},
+		{what: "an answer that changes", weights: "w1", digest: "d1", texts: []string{"a b", "c"}, tokens: 100, oldSideAnswers: true, changesItsAnswer: true,
+			same: no, reason: "new does not always answer the same", told: true, gate: GateInconclusive},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			db := trialDB(t)
+			old, young := repeat(t, db, "old", nil, of("runtime.a", "w1"), quick...), repeat(t, db, "new", nil, of("runtime.b", c.weights), mixed...)
+			if c.oldSideAnswers {
+				says(t, db, "old", "d1", "a b", "c")
+				says(t, db, "new", c.digest, c.texts...)
+			}
+			for _, change := range []struct {
+				asked bool
+				sql   string
+			}{
+				{true, fmt.Sprintf("update summaries set value = %v where apply = 'new' and metric = 'output_tokens'", c.tokens)},
+				{c.unlikePrompts, "update trials set prompt_set = 'prompt_set.long' where apply = 'new'"},
+				{c.changesItsAnswer, "update trials set answers_sha256 = 'd9' where apply = 'new' and repetition = 3"},
+			} {
+				if !change.asked {
+					continue
+				}
+				if _, err := db.Exec(change.sql); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := compare(t, db, Question{Old: old, New: young, MaxRegression: tables.Some(0.05)})
+			if got.SameModel != c.same || !strings.Contains(got.SameModelReason, c.reason) || got.Gate != c.gate {
+				t.Errorf("same model %v, gate %s: %s", got.SameModel, got.Gate, got.SameModelReason)
+			}
+			if sentences, refused := got.ModelSentences(); len(sentences) > 0 != c.told || refused != (c.same == no) {
+				t.Errorf("it says %q, refused %v", sentences, refused)
+			}
+		})
+	}
+}
+
+func TestThreeRuntimesStandSideBySide(t *testing.T) {
+	db := trialDB(t)
+	var all Candidates
+	for _, c := range []struct {
+		runtime string
+		values  []float64
+	}{{"runtime.a", quick}, {"runtime.b", slow}, {"runtime.c", mixed}} {
+		all.Trials = append(all.Trials, repeat(t, db, "x", map[string]string{"runtime": c.runtime}, nil, c.values...).Trials...)
+	}
+	insert(t, db, "x", tables.Summary{TrialID: "rmap[runtime:runtime.a]#1", Metric: "capacity", Stat: "per_second", Value: tables.Some(9.0), Unit: "per_second"})
+	c := compare(t, db, Question{Old: all, By: "runtime"})
+	var b bytes.Buffer
+	if err := c.Table().Write(&b, report.Narrow, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `figure                           runtime    median     against the first          verdict                     p  n
+ttft p50                         runtime.a  102ms ±2%  the first                                                 6
+                                 runtime.b  122ms ±2%  +19.5% (+16.5% to +22.5%)  worse                 0.00216  6
+                                 runtime.c  103ms ±4%  +0.2% (-2.9% to +3.0%)     no difference proven    0.909  6
+output_tokens_per_second system  runtime.a  97.6 ±2%   the first                                                 6
+                                 runtime.b  81.6 ±2%   -16.3% (-18.4% to -14.2%)  worse                 0.00216  6
+                                 runtime.c  97.3 ±4%   -0.2% (-2.9% to +3.0%)     no difference proven    0.909  6
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%s", got)
+	}
+	if got, err := ParseFigure("capacity"); err != nil || !got.MoreIsBetter() || got.Stat != "per_second" {
+		t.Errorf("capacity is %v, %v", got, err)
 	}
 }

@@ -128,6 +128,11 @@ func disarm(s string) string {
 	return s
 }
 
+var escape = strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "\\", `\\`)
+
+// EscapeMarkdown is a text as markdown shows it, with nothing in it that makes markup.
+func EscapeMarkdown(s string) string { return escape.Replace(clean(s)) }
+
 func (t Table) writeMarkdown(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	t = t.narrow()
@@ -135,7 +140,6 @@ func (t Table) writeMarkdown(w io.Writer) error {
 		b.WriteString(t.Empty + "\n")
 		return b.Flush()
 	}
-	escape := strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "\\", `\\`)
 	grid, footnotes := t.draw()
 	for _, c := range t.Columns {
 		b.WriteString("| " + strings.ReplaceAll(c.header(), "\n", " ") + " ")

@@ -29,7 +29,10 @@ func newCompareCmd(e *Env) *cobra.Command {
 		Long: `Compares trials, repetition by repetition: the change with its exact interval, the probability that chance made it, and
 a verdict. "~" means that nothing is proven. OLD and NEW are addresses (APPLY/RUN[KEY="v"]#N, latest, latest~1,
 label:k=v) and default to latest~1 and latest; --by compares the cells of one address by a matrix key instead.
---max-regression makes it a gate for CI: exit 3 when the first metric is worse by more, 6 when the data can't tell.`,
+Runtimes of one run are asked a few prompts greedily: where their answers differ, or the median answer's length does by
+more than 5 %, the comparison says above its table that they are not the same model.
+--max-regression makes it a gate for CI: exit 3 when the first metric is worse by more, 6 when the data can't tell, or
+when the sides are not the same model.`,
 		Example: `  llmscen compare latest~1 latest
   llmscen compare --by runtime latest
   llmscen compare --metric ttft.p99 --max-regression 5% label:branch=main latest`,
@@ -109,6 +112,7 @@ func compareRun(ctx context.Context, e *Env, o *compareOptions) error {
 	if format == report.JSON {
 		err = writeJSON(e.Stdout, c)
 	} else {
+		e.tellModels(c, format)
 		for _, warning := range c.Warnings {
 			fmt.Fprintf(e.Stderr, "Warning: %s\n", printable(warning))
 		}
@@ -124,6 +128,26 @@ func compareRun(ctx context.Context, e *Env, o *compareOptions) error {
 		return told(exitUndecided)
 	}
 	return nil
+}
+
+// tellModels heads a comparison by whether its sides are the same model. A refusal is part of the result: what people
+// read has it above the table. Lines for programs have a column instead, so that there it is told on the side.
+func (e *Env) tellModels(c warehouse.Comparison, format report.Format) {
+	sentences, refused := c.ModelSentences()
+	for _, s := range sentences {
+		s = printable(strings.ToUpper(s[:1])+s[1:]) + "."
+		switch format {
+		case report.Markdown:
+			fmt.Fprintf(e.Stdout, "%s\n\n", report.EscapeMarkdown(s))
+		case report.Narrow, report.Wide:
+			if refused {
+				s = paint(e.colored(e.Stdout), yellow, s)
+			}
+			fmt.Fprintf(e.Stdout, "%s\n\n", s)
+		default:
+			fmt.Fprintf(e.Stderr, "Note: %s\n", s)
+		}
+	}
 }
 
 // candidates are the trials of an address, as one side of a comparison.
