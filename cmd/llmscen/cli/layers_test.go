@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"warehouse":          {"scenarios", "warehouse/tables", "warehouse/stats", "warehouse/spool", "warehouse/parquet", "warehouse/report"},
 
 	"runner":                    {"scenarios", "warehouse/tables", "runner/load", "runner/benchclient", "runner/search"},
+	"runner/engines":            {"scenarios"},
 	"runner/load":               {"scenarios", "warehouse/tables"},
 	"runner/search":             {"scenarios", "warehouse/tables", "warehouse/stats", "runner/load"},
 	"runner/prompts":            {"scenarios", "warehouse/tables", "runner/load", "runner/tokenizer"},

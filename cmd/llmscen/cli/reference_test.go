@@ -40,6 +40,7 @@ func TestTheReferenceIsWhatTheCodeSays(t *testing.T) {
 		"series.md":   seriesReference(),
 		"verdicts.md": verdictReference(),
 		"metrics.md":  metricReference(t),
+		"engines.md":  engineReference(),
 	} {
 		path := filepath.Join(repository, "docs", "reference", name)
 		if *update {
