@@ -8,10 +8,13 @@ type Runtime struct {
 	Engine   string // the kind: wasm, simulated, endpoint, command, ollama, llamacpp, …
 	Protocol string // openai, openai_completions, ollama, ollama_generate, tgi
 	Model    string
-	Image    string
-	Command  []string
-	Args     []string
-	Env      map[string]string
+	// ModelFile is the absolute path of the GGUF that Model names, below the scenario's folder; "": Model is a name that
+	// the engine knows, or a path in its image.
+	ModelFile string `json:",omitempty"`
+	Image     string
+	Command   []string
+	Args      []string
+	Env       map[string]string
 
 	URL  string // endpoint: the base, as in http://127.0.0.1:8000
 	Port int    // command: where it listens; 0: a free one takes the place of ${port} in the arguments

@@ -1,6 +1,8 @@
 package lang
 
 import (
+	"errors"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,7 +34,24 @@ func (m *module) checkRuntime(b *block, r *scenarios.Runtime) {
 		m.checkSimulated(b, r)
 	case "endpoint":
 		m.checkEndpoint(b, r)
+	case "ollama", "llamacpp", "wllama", "wasmedge":
+		m.checkModelFile(b, r)
 	}
+}
+
+// checkModelFile finds the GGUF that a model names. An absolute path is one in an image: on this machine files lie
+// below the scenario's folder, so that it can be moved and shared.
+func (m *module) checkModelFile(b *block, r *scenarios.Runtime) {
+	if !strings.HasSuffix(r.Model, ".gguf") || filepath.IsAbs(r.Model) && r.Image != "" {
+		return
+	}
+	if err := m.checkPath(r.Model); err != nil {
+		if wrong, ok := errors.AsType[*mistake](err); ok {
+			m.found.errorf(b.rangeOf("model"), wrong.summary, "%s", wrong.detail)
+		}
+		return
+	}
+	r.ModelFile = filepath.Join(m.set.dir, r.Model)
 }
 
 // nestedRange is where an attribute of a nested block is written.
