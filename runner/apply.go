@@ -189,6 +189,9 @@ func (a *applying) bringUp(ctx context.Context, t Trial) error {
 	if a.up != nil && (a.up.Name != t.Deployment || t.Cell.Reset == scenarios.ResetRuntime || a.died()) {
 		a.takeDown()
 	}
+	if a.up != nil && t.Cell.Reset == scenarios.ResetCache {
+		a.resetCache(ctx)
+	}
 	if a.up != nil {
 		return nil
 	}
@@ -208,6 +211,19 @@ func (a *applying) bringUp(ctx context.Context, t Trial) error {
 	a.up, a.endpoint = &d, endpoint
 	a.tell(Event{Type: DeploymentReady, Object: d.Name, Detail: d.Runtime.Addr, Took: time.Since(began)})
 	return nil
+}
+
+// resetCache makes the cache of what is up cold, or else takes it down: what is started anew has nothing cached.
+func (a *applying) resetCache(ctx context.Context) {
+	r, ok := a.Driver.(CacheResetter)
+	if !ok {
+		a.takeDown()
+		return
+	}
+	if err := r.ResetCache(ctx, *a.up); err != nil && ctx.Err() == nil {
+		a.tell(Event{Type: Note, Object: a.up.Name, Detail: fmt.Sprintf("The cache of %s could not be reset (%v): it is started anew.", a.up.Runtime.Addr, err)})
+		a.takeDown()
+	}
 }
 
 func (a *applying) deployment(name string) Deployment {

@@ -25,6 +25,10 @@ type stage struct {
 	startErr error
 	died     chan struct{} // closed by the worker of the trial whose ID dies names
 	dies     string
+	findings chan string
+	servedAs string
+	served   []string // the models that assignments named
+	resetErr error
 	work     time.Duration
 	drain    time.Duration // of the work, its end that no interrupt shortens
 }
@@ -43,8 +47,13 @@ func (s *stage) Start(_ context.Context, d Deployment) (Endpoint, error) {
 	s.died = make(chan struct{})
 	return Endpoint{
 		Targets: []Target{{ID: "t", URL: "http://127.0.0.1:1"}}, Model: "m", Died: s.died,
-		Death: func() string { return "killed by signal 9" },
+		Death: func() string { return "killed by signal 9" }, Findings: s.findings, ServedAs: s.servedAs,
 	}, nil
+}
+
+func (s *stage) ResetCache(_ context.Context, d Deployment) error {
+	s.note("reset " + d.Name)
+	return s.resetErr
 }
 
 func (s *stage) Stop(_ context.Context, d Deployment) error { s.note("stop " + d.Name); return nil }
@@ -67,6 +76,7 @@ type maker struct {
 }
 
 func (m *maker) Make(ctx context.Context, _ benchclient.Window) (benchclient.Made, error) {
+	m.served = append(m.served, m.assignment.Runtime.Model)
 	if m.assignment.TrialID == m.dies {
 		close(m.died)
 	}
@@ -174,6 +184,48 @@ func TestARuntimeIsMadeFreshWhereTheRunAsksForIt(t *testing.T) {
 	if starts != 3 {
 		t.Errorf("started %d times for three trials", starts)
 	}
+}
+
+func TestACacheIsMadeColdBetweenTrialsOrElseTheRuntimeIsStartedAnew(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"it can":   {nil, []string{"start", "reset", "reset", "stop"}},
+		"it can't": {errors.New("no such path"), []string{"start", "reset", "stop", "start", "reset", "stop", "start", "stop"}},
+	} {
+		s := &stage{resetErr: c.err, servedAs: "tiny"}
+		sc := twoRuntimes(scenarios.OrderListed, 3)
+		sc.Runs[0].Cells = sc.Runs[0].Cells[:1]
+		sc.Runs[0].Cells[0].Reset = scenarios.ResetCache
+		_, p := perform(t.Context(), t, s, sc)
+		var moves []string
+		for _, d := range s.did {
+			if what, of, _ := strings.Cut(d, " "); of == p.Deployments[0].Name {
+				moves = append(moves, what)
+			}
+		}
+		if !slices.Equal(moves, c.want) || !p.Deployments[0].ResetsCache {
+			t.Errorf("%s: did %v, want %v", name, moves, c.want)
+		}
+		if !slices.Equal(s.served, []string{"tiny", "tiny", "tiny"}) {
+			t.Errorf("requests named %q, and the server calls its model tiny", s.served)
+		}
+	}
+}
+
+func TestWhatBefallsARuntimeThatLivesOnIsAFinding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{work: 10 * time.Second, findings: make(chan string, 1)}
+		s.findings <- "a child of it was killed for memory"
+		_, p := perform(t.Context(), t, s, twoRuntimes(scenarios.OrderListed, 1))
+		if got := s.seals[0].RuntimeDied; got != "0s into the trial: a child of it was killed for memory" {
+			t.Errorf("found %q", got)
+		}
+		if got := s.seals[1].RuntimeDied; got != "" || s.did[len(s.did)-1] != "stop "+p.Deployments[1].Name {
+			t.Errorf("the trial after it found %q; %q", got, s.did)
+		}
+	})
 }
 
 func TestADeploymentThatDoesNotStartIsTriedOnceAndFailsItsTrials(t *testing.T) {

@@ -15,6 +15,13 @@ type Driver interface {
 	Stop(ctx context.Context, d Deployment) error
 }
 
+// CacheResetter is a driver that can make the caches of what is up cold; without it, or where it fails, a deployment
+// whose trials ask for that is started anew.
+type CacheResetter interface {
+	// ResetCache returns when nothing is left of what earlier requests put into the deployment's caches.
+	ResetCache(ctx context.Context, d Deployment) error
+}
+
 // Deployment is a runtime on a node pool; trials that need the same one share it.
 type Deployment struct {
 	// Name is unique within an apply: the runtime's address and eight hex digits of the deployment's digest.
@@ -22,6 +29,8 @@ type Deployment struct {
 	Runtime  scenarios.Runtime
 	NodePool *scenarios.NodePool // nil: this machine
 	Replicas int
+	// ResetsCache: its trials ask for cold caches, which some engines must be started for.
+	ResetsCache bool `json:",omitempty"`
 }
 
 // Endpoint is where a deployment answers.
@@ -35,6 +44,11 @@ type Endpoint struct {
 	ModelDigest   string
 	Quantization  string
 	ContextTokens int
+	// ServedAs is how requests call the model; "": as the scenario does.
+	ServedAs string
+	// Findings hears, in a sentence each, what befell a deployment that lives on, as a child that was killed for memory.
+	// nil: nothing can be told.
+	Findings <-chan string
 	// Died is closed when a process of the deployment ends unasked; Death then says how, in one sentence. nil where the
 	// driver can't tell (an endpoint that runs elsewhere).
 	Died  <-chan struct{}

@@ -28,7 +28,8 @@ type Entry struct {
 	PID       int    `json:"pid,omitempty"`
 	StartTime uint64 `json:"start_time,omitempty"` // field 22 of /proc/PID/stat: tells a reused PID
 	Cgroup    string `json:"cgroup,omitempty"`
-	Object    string `json:"object,omitempty"` // deployment or trial
+	Container string `json:"container,omitempty"` // its program and its name, as in `docker llmscen-…`
+	Object    string `json:"object,omitempty"`    // deployment or trial
 	Message   string `json:"message,omitempty"`
 }
 

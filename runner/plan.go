@@ -180,7 +180,7 @@ func TrialID(run string, c scenarios.Cell, repetition int) string {
 
 // deploymentOf is what a cell needs to be up: cells that need the same get the same name.
 func deploymentOf(c scenarios.Cell) Deployment {
-	d := Deployment{Runtime: c.Runtime, NodePool: c.NodePool, Replicas: max(c.Replicas, 1)}
+	d := Deployment{Runtime: c.Runtime, NodePool: c.NodePool, Replicas: max(c.Replicas, 1), ResetsCache: c.Reset == scenarios.ResetCache}
 	text, err := json.Marshal(d)
 	if err != nil {
 		panic(fmt.Sprintf("a deployment is plain values, but: %v", err))

@@ -73,6 +73,9 @@ func (m *measuring) measure(ctx context.Context) {
 		Identity: t.Identity,
 	}
 	assignment.Runtime.Sampling = t.Cell.Sampling
+	if m.endpoint.ServedAs != "" {
+		assignment.Runtime.Model = m.endpoint.ServedAs
+	}
 	var targets []tables.Target
 	for _, target := range m.endpoint.Targets {
 		assignment.Targets = append(assignment.Targets, benchclient.Target{ID: target.ID, URL: target.URL})
@@ -148,17 +151,7 @@ func (m *measuring) run(ctx context.Context, e Equipment, a benchclient.Assignme
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		select {
-		case <-m.endpoint.Died: // nil where it can't be told
-		case <-collecting.Done(): // and perhaps it had died before
-		}
-		if !m.applying.died() {
-			return
-		}
-		finding := fmt.Sprintf("the runtime ended %s into the trial: %s", time.Since(time.Unix(0, int64(m.row.StartedAt))).Round(100*time.Millisecond), m.endpoint.Death())
-		m.died = finding
-		m.note("runtime_died", finding)
-		m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: finding})
+		m.watch(collecting)
 	}()
 	err := m.load(ctx, e.Worker, a)
 	stopCollecting()
@@ -186,6 +179,33 @@ func (m *measuring) load(ctx context.Context, w Worker, a benchclient.Assignment
 	_, err = maker.Make(ctx, a.Whole())
 	m.report = maker.Report()
 	return err
+}
+
+// watch notes what befalls the runtime, until its end or that of the trial.
+func (m *measuring) watch(collecting context.Context) {
+	since := func() time.Duration {
+		return time.Since(time.Unix(0, int64(m.row.StartedAt))).Round(100 * time.Millisecond)
+	}
+	for {
+		select {
+		case text := <-m.endpoint.Findings: // nil where there are none
+			m.found("runtime_finding", fmt.Sprintf("%s into the trial: %s", since(), text))
+			continue
+		case <-m.endpoint.Died: // nil where it can't be told
+		case <-collecting.Done(): // and perhaps it had died before
+		}
+		if m.applying.died() {
+			m.found("runtime_died", fmt.Sprintf("the runtime ended %s into the trial: %s", since(), m.endpoint.Death()))
+		}
+		return
+	}
+}
+
+// found keeps a finding about the runtime; the last one flags the trial.
+func (m *measuring) found(kind, finding string) {
+	m.died = finding
+	m.note(kind, finding)
+	m.tell(Event{Type: Warning, Trial: m.trial.ID, Detail: finding})
 }
 
 // nonce begins prompts that no cache has seen: it differs from apply to apply, run to run and repetition to

@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"warehouse/report":   {"warehouse/tables"},
 	"warehouse":          {"scenarios", "warehouse/tables", "warehouse/stats", "warehouse/spool", "warehouse/parquet", "warehouse/report"},
 
-	"runner":                    {"scenarios", "warehouse/tables", "runner/load", "runner/benchclient", "runner/search"},
+	"runner":                    {"scenarios", "warehouse/tables", "runner/load", "runner/benchclient", "runner/engines", "runner/search"},
 	"runner/engines":            {"scenarios"},
 	"runner/load":               {"scenarios", "warehouse/tables"},
 	"runner/search":             {"scenarios", "warehouse/tables", "warehouse/stats", "runner/load"},
@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"runner/tokenizer/gguf":     {},
 	"runner/protocol":           {"scenarios", "warehouse/tables", "runner/load"},
 	"runner/benchclient":        {"scenarios", "warehouse/tables", "runner/load", "runner/prompts", "runner/search"},
-	"runner/local":              {"scenarios", "runner", "runner/embedded", "runner/embedded/simulated", "runner/embedded/wasm"},
+	"runner/local":              {"scenarios", "runner", "runner/engines", "runner/tokenizer/gguf", "runner/embedded", "runner/embedded/simulated", "runner/embedded/wasm"},
 	"runner/embedded":           {"scenarios"},
 	"runner/embedded/simulated": {"scenarios", "runner/embedded"},
 	"runner/embedded/wasm":      {"runner/embedded", "runner/tokenizer", "runner/tokenizer/gguf"},
