@@ -3,16 +3,15 @@ package runner
 import (
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/llmscen/llmscen/runner/engines"
 	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/scenarios"
 )
 
-// What an apply on this machine can do; the rest plans completely.
-var (
-	executableEngines  = []string{"wasm", "simulated", "endpoint", "command"}
-	executableCollects = []string{"procfs"}
-)
+// What an apply on this machine can collect; the rest plans completely.
+var executableCollects = []string{"procfs"}
 
 // notExecutable says what a plan has that an apply could not do, a sentence each, each once.
 func notExecutable(p *Plan) []string {
@@ -30,11 +29,10 @@ func notExecutable(p *Plan) []string {
 			}
 		}
 		if local := c.NodePool == nil || c.NodePool.Kind == "local"; local {
-			if !slices.Contains(executableEngines, c.Runtime.Engine) {
-				say("%s is of engine %s, which this version does not start by itself: start it and point runtime \"endpoint\" at it, or give its command in runtime \"command\".", c.Runtime.Addr, c.Runtime.Engine)
-			}
-			if c.Runtime.Image != "" {
-				say("%s has an image, and this version does not run containers on this machine: give its command in runtime \"command\".", c.Runtime.Addr)
+			if e, known := engines.Find(c.Runtime.Engine); known {
+				notOfEngine(c, e, say)
+			} else {
+				say("%s is of engine %s, which this version does not know.", c.Runtime.Addr, c.Runtime.Engine)
 			}
 			if c.Replicas > 1 {
 				say("Run %q asks for %d replicas, and on this machine there is one of each runtime.", t.Run, c.Replicas)
@@ -46,17 +44,27 @@ func notExecutable(p *Plan) []string {
 		if l, err := load.NewPlan(c.Load, c.WarmUp, c.CoolDown, t.Seed); err == nil && c.Load.Shape != "search" && l.Executable() != nil {
 			say("%s is of shape %s, which this version plans but does not make.", c.Load.Addr, c.Load.Shape)
 		}
-		if c.Runtime.Protocol == "tgi" && c.Runtime.Engine != "endpoint" && c.Runtime.Engine != "command" {
-			say("%s speaks tgi, which only runtimes \"endpoint\" and \"command\" do here.", c.Runtime.Addr)
-		}
 		for _, col := range c.Collects {
 			if !slices.Contains(executableCollects, col.Source) {
 				say("%s collects from %s, which this version plans but does not read: procfs works on this machine.", col.Addr, col.Source)
 			}
 		}
 		if c.Reset == scenarios.ResetCache {
-			say("Run %q resets the cache before each trial, which none of these engines can: use reset = \"runtime\", or prompts with cache = \"cold\".", t.Run)
+			if e, known := engines.Find(c.Runtime.Engine); known && !e.CanResetCache() {
+				say("Run %q resets the cache before each trial, which engine %s can't: use reset = \"runtime\", or prompts with cache = \"cold\".", t.Run, e.Name)
+			}
 		}
 	}
 	return found
+}
+
+// notOfEngine says what a runtime asks of an engine that it can't do on this machine, whatever is installed there.
+func notOfEngine(c scenarios.Cell, e *engines.Engine, say func(string, ...any)) {
+	r := c.Runtime
+	if !e.Speaks(r.Protocol) {
+		say("%s speaks %s, which engine %s does not: it has %s.", r.Addr, r.Protocol, e.Name, strings.Join(e.Protocols, ", "))
+	}
+	if e.Carried && r.Image != "" {
+		say("%s has an image, and engine %s is in llmscen itself: leave it out.", r.Addr, e.Name)
+	}
 }

@@ -147,6 +147,31 @@ func TestAPlanSaysWhatCannotBeApplied(t *testing.T) {
 	}
 }
 
+func TestAPlanSaysWhatAnEngineCannotDo(t *testing.T) {
+	for _, c := range []struct {
+		change func(*scenarios.Cell)
+		want   string
+	}{
+		{func(c *scenarios.Cell) { c.Runtime.Engine, c.Runtime.Protocol = "vllm", "ollama" }, "runtime.toy speaks ollama, which engine vllm does not: it has openai, openai_completions."},
+		{func(c *scenarios.Cell) { c.Runtime.Image = "x" }, "runtime.toy has an image, and engine simulated is in llmscen itself: leave it out."},
+		{func(c *scenarios.Cell) { c.Runtime.Engine, c.Reset = "tgi", scenarios.ResetCache }, `Run "r" resets the cache before each trial, which engine tgi can't`},
+		{func(c *scenarios.Cell) { c.Runtime.Engine = "nope" }, "runtime.toy is of engine nope, which this version does not know."},
+		{func(c *scenarios.Cell) { c.Reset = scenarios.ResetCache }, ""},
+		{func(c *scenarios.Cell) { c.Runtime.Engine = "llamacpp" }, ""},
+	} {
+		s := twoRuntimes(scenarios.OrderListed, 1)
+		s.Runs[0].Cells = s.Runs[0].Cells[:1]
+		c.change(&s.Runs[0].Cells[0])
+		p, err := NewPlan(s, "/results")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.NotExecutable, " "); !strings.HasPrefix(got, c.want) || (c.want == "") != (got == "") {
+			t.Errorf("said %q, want %q", got, c.want)
+		}
+	}
+}
+
 func TestSlugsAreWhatKubernetesAllows(t *testing.T) {
 	for in, want := range map[string]string{
 		`llama["8b"]`:            "llama-8b",

@@ -239,17 +239,27 @@ func (g *cgroup) leave() {
 	}
 }
 
+// memoryKills is how many processes in the cgroup the kernel has killed for lack of memory.
+func (g *cgroup) memoryKills() int64 {
+	if g == nil || g.Memory == "" {
+		return 0
+	}
+	events := "memory.oom_control"
+	if g.V2 {
+		events = "memory.events"
+	}
+	n, _ := control(g.Memory, events, "oom_kill") // a kernel that does not count them can't tell
+	return n
+}
+
 // killedForMemory says that the kernel killed something in the cgroup for lack of memory, as a predicate; "": it didn't.
 func (g *cgroup) killedForMemory() string {
-	if g == nil || g.Memory == "" {
+	if g.memoryKills() == 0 {
 		return ""
 	}
-	events, peak := "memory.oom_control", "memory.max_usage_in_bytes"
+	peak := "memory.max_usage_in_bytes"
 	if g.V2 {
-		events, peak = "memory.events", "memory.peak"
-	}
-	if n, err := control(g.Memory, events, "oom_kill"); err != nil || n == 0 {
-		return ""
+		peak = "memory.peak"
 	}
 	used := ""
 	if n, err := control(g.Memory, peak, ""); err == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/llmscen/llmscen/runner"
+	"github.com/llmscen/llmscen/runner/embedded/wasm"
 	"github.com/llmscen/llmscen/scenarios"
 )
 
@@ -32,6 +33,28 @@ func TestACommandBeyondItsMemoryIsToldAsKilledForMemory(t *testing.T) {
 	if got := e.Death(); !strings.HasPrefix(got, "The command of runtime.mine was killed by the kernel at its memory limit of 48MiB (it had used up to 4") {
 		t.Error(got)
 	}
+}
+
+func TestAChildThatIsKilledForMemoryIsToldWhileItsServerLives(t *testing.T) {
+	n := &notes{}
+	dep := engineDeployment("llamacpp", wasm.CarriedModel)
+	dep.Runtime.Command, dep.Runtime.Resources.Memory = []string{os.Args[0], "be-engine"}, 64<<20
+	e := start(t, New(Options{CacheDir: t.TempDir(), StopGrace: time.Millisecond, Note: n.add}), dep)
+	if e.Targets[0].Cgroup == "" {
+		assertFallback(t, n, "its limit of 64MiB does not hold")
+		return // it would eat this machine's memory
+	}
+	get(t, e.Targets[0].URL+"/lose-a-child")
+	got := <-e.Findings
+	if !strings.HasPrefix(got, "a process of the runtime, which lives on, was killed by the kernel at its memory limit of 64MiB") {
+		t.Error(got)
+	}
+	select {
+	case <-e.Died:
+		t.Error("the server is said to have died")
+	default:
+	}
+	get(t, e.Targets[0].URL+"/health")
 }
 
 func assertFallback(t *testing.T, n *notes, lost string) {

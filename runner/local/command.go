@@ -19,53 +19,85 @@ import (
 	"time"
 
 	"github.com/llmscen/llmscen/runner"
+	"github.com/llmscen/llmscen/runner/engines"
+	"github.com/llmscen/llmscen/scenarios"
 )
 
-const (
-	commandReadyTimeout = 2 * time.Minute
-	// supervisorGrace is what a supervisor may take to kill all that came from its command, on a busy machine: what it has
-	// not killed when it is killed itself would stay.
-	supervisorGrace = 20 * time.Second
-)
+// supervisorGrace is what a supervisor may take to kill all that came from its command, on a busy machine: what it has
+// not killed when it is killed itself would stay.
+const supervisorGrace = 20 * time.Second
 
-// startCommand starts a command under a supervisor of ours, and waits until it answers.
-func (d *Driver) startCommand(ctx context.Context, u *unit, dep runner.Deployment) error {
+// startCommand starts a command of the scenario's own under a supervisor of ours, and waits until it answers.
+func (d *Driver) startCommand(ctx context.Context, u *unit, dep runner.Deployment, e *engines.Engine) error {
 	r := dep.Runtime
-	if len(r.Command) == 0 {
+	if len(r.Command) == 0 && r.Image == "" {
 		return errors.New("it has no command")
 	}
 	port, err := choosePort(ctx, r.Port)
 	if err != nil {
 		return err
 	}
-	s := supervision{Name: "The command of " + r.Addr, Cgroup: u.cgroup, Grace: d.o.StopGrace}
+	l := launch{name: "The command of " + r.Addr, port: port, inside: port, env: map[string]string{}}
 	put := strings.NewReplacer("${port}", strconv.Itoa(port))
 	for _, arg := range slices.Concat(r.Command, r.Args) {
-		s.Command = append(s.Command, put.Replace(arg))
+		l.command = append(l.command, put.Replace(arg))
 	}
-	s.Env = os.Environ()
 	for name, v := range r.Env {
-		s.Env = append(s.Env, name+"="+put.Replace(v))
+		l.env[name] = put.Replace(v)
 	}
-	pid, err := d.supervise(ctx, u, dep, s)
-	if err != nil {
-		return err
-	}
-	url := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	if r.Ready.Timeout == 0 {
-		r.Ready.Timeout = commandReadyTimeout
+		r.Ready.Timeout = e.ReadyTimeout
 	}
-	transport, err := d.o.Transport(r)
+	url, pid, err := d.launch(ctx, u, dep, r, l)
 	if err != nil {
 		return err
-	}
-	if err := awaitAnswer(ctx, transport, url, r, u.process.done); errors.Is(err, errEnded) {
-		return errors.New(u.death())
-	} else if err != nil {
-		return fmt.Errorf("%w%s", err, lastLines(u.process.output))
 	}
 	u.announce(r, dep.Name, url, pid)
 	return nil
+}
+
+// launch is what is started for a deployment.
+type launch struct {
+	name    string // for people
+	command []string
+	env     map[string]string // beside that of this process, or of the image
+	port    int               // on this machine
+	// What follows is of a container.
+	inside  int               // the port in it
+	mounts  map[string]string // by the path in it, a file or the name of a volume
+	shared  scenarios.Bytes   // /dev/shm
+	entries []string          // take the place of the image's entry point
+}
+
+// launch starts it under a supervisor, in a container where the runtime has an image, and waits until it answers.
+func (d *Driver) launch(ctx context.Context, u *unit, dep runner.Deployment, r scenarios.Runtime, l launch) (url string, pid int, err error) {
+	s := supervision{Name: l.name, Cgroup: u.cgroup, Grace: d.o.StopGrace, Command: l.command, Env: os.Environ()}
+	if r.Image != "" {
+		if err := d.contain(ctx, u, dep, l, &s); err != nil {
+			return "", 0, err
+		}
+	} else {
+		for name, v := range l.env {
+			s.Env = append(s.Env, name+"="+v)
+		}
+	}
+	if pid, err = d.supervise(ctx, u, dep, s); err != nil {
+		return "", 0, err
+	}
+	transport, err := d.o.Transport(r)
+	if err != nil {
+		return "", 0, err
+	}
+	url = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(l.port))
+	if err := awaitAnswer(ctx, transport, url, r, u.process.done); errors.Is(err, errEnded) {
+		return "", 0, errors.New(u.death())
+	} else if err != nil {
+		return "", 0, fmt.Errorf("%w%s", err, lastLines(u.process.output))
+	}
+	if u.container != nil {
+		pid = u.container.pid(ctx)
+	}
+	return url, pid, nil
 }
 
 func lastLines(t *tail) string {

@@ -1,8 +1,10 @@
 // Package local runs deployments on this machine, each in processes and, where that is possible, in a cgroup of its own:
-// the embedded runtimes as children of the same binary, commands under a supervisor, and endpoints, which run already.
+// the embedded runtimes as children of the same binary; the engines of the table in runner/engines, and commands, under a
+// supervisor, or in a container where they have an image; and endpoints, which run already.
 //
 // No process outlives the one that started it: a child is killed by the kernel when its parent's thread ends, ends by
-// itself when its standard input does, and a command's supervisor kills all that came from the command.
+// itself when its standard input does, and a command's supervisor kills all that came from the command, and removes its
+// container.
 package local
 
 import (
@@ -11,12 +13,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/llmscen/llmscen/runner"
+	"github.com/llmscen/llmscen/runner/engines"
 	"github.com/llmscen/llmscen/scenarios"
 )
 
@@ -38,6 +40,10 @@ type Options struct {
 	Note func(string)
 	// Transport is how a runtime is asked whether it is ready; nil means plain HTTP, without a proxy.
 	Transport func(scenarios.Runtime) (http.RoundTripper, error)
+	// SearchDir is where the search for the programs of engines begins; "" means the current folder.
+	SearchDir string
+	// CacheDir keeps what a second start need not make again; "" means llmscen in the user's cache folder.
+	CacheDir string
 	// StopGrace is how long a process may take to end by itself; 0 means 5 s.
 	StopGrace time.Duration
 }
@@ -46,21 +52,28 @@ type Options struct {
 type Driver struct {
 	o Options
 
-	mu sync.Mutex
-	up map[string]*unit
+	mu     sync.Mutex
+	up     map[string]*unit
+	models map[string]*model // whose files were read, by path
 }
 
-var _ runner.Driver = (*Driver)(nil)
+var (
+	_ runner.Driver        = (*Driver)(nil)
+	_ runner.CacheResetter = (*Driver)(nil)
+)
 
 // unit is one deployment that was started.
 type unit struct {
 	endpoint runner.Endpoint
 	process  *process // nil: an endpoint, which is not ours
 	cgroup   *cgroup  // nil: none
-	entries  []runner.Entry
-	cpus     []int // that it has for itself
-	death    func() string
-	grace    time.Duration // to end by itself
+	// container is what its process runs; nil: none.
+	container *container
+	entries   []runner.Entry
+	cpus      []int // that it has for itself
+	death     func() string
+	grace     time.Duration               // to end by itself
+	reset     func(context.Context) error // nil: what it caches stays
 }
 
 // New makes a driver with nothing up.
@@ -77,7 +90,7 @@ func New(o Options) *Driver {
 	if o.StopGrace == 0 {
 		o.StopGrace = 5 * time.Second
 	}
-	return &Driver{o: o, up: map[string]*unit{}}
+	return &Driver{o: o, up: map[string]*unit{}, models: map[string]*model{}}
 }
 
 // Start starts the deployment's process and returns when it can serve. A process that ends before is an error with its
@@ -110,21 +123,44 @@ func (d *Driver) start(ctx context.Context, dep runner.Deployment) (*unit, error
 	if r.Engine == "endpoint" {
 		return d.reach(ctx, dep)
 	}
+	e, known := engines.Find(r.Engine)
+	if !known {
+		return nil, fmt.Errorf("engine %s is not one that this version knows", r.Engine)
+	}
 	u := &unit{grace: d.o.StopGrace}
-	d.house(u, dep)
+	if r.Image == "" {
+		d.house(u, dep)
+	}
 	var err error
-	switch r.Engine {
-	case "wasm", "simulated":
+	switch {
+	case e.Carried:
 		err = d.startEmbedded(ctx, u, dep)
-	case "command":
-		err = d.startCommand(ctx, u, dep)
+	case e.Starts():
+		err = d.startEngine(ctx, u, dep, e)
 	default:
-		err = fmt.Errorf("engine %s is not one that this machine's driver knows: wasm, simulated, command, endpoint", r.Engine)
+		err = d.startCommand(ctx, u, dep, e)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.takeDown(u))
 	}
 	return u, nil
+}
+
+// ResetCache makes what the deployment has cached cold.
+func (d *Driver) ResetCache(ctx context.Context, dep runner.Deployment) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	u := d.up[dep.Name]
+	if u == nil {
+		return fmt.Errorf("resetting the cache of %s: it is not up", dep.Runtime.Addr)
+	}
+	if u.reset == nil {
+		return fmt.Errorf("resetting the cache of %s: engine %s has no way", dep.Runtime.Addr, dep.Runtime.Engine)
+	}
+	if err := u.reset(ctx); err != nil {
+		return fmt.Errorf("resetting the cache of %s: %w", dep.Runtime.Addr, err)
+	}
+	return nil
 }
 
 // house gives the unit a cgroup with the limits of its runtime and its pool; without one it says what is lost.
@@ -179,6 +215,9 @@ func (d *Driver) takeDown(u *unit) error {
 	if u.process != nil {
 		failed = u.process.stop(u.grace)
 	}
+	if u.container != nil { // its supervisor has, unless that was killed
+		failed = errors.Join(failed, u.container.remove())
+	}
 	if u.cgroup != nil {
 		failed = errors.Join(failed, u.cgroup.remove())
 	}
@@ -194,6 +233,9 @@ func (d *Driver) record(u *unit, dep runner.Deployment, pid int) error {
 	e := runner.Entry{Kind: runner.ProcessStarted, PID: pid, StartTime: startTime(pid), Object: dep.Name}
 	if u.cgroup != nil {
 		e.Cgroup = u.cgroup.journalled()
+	}
+	if u.container != nil {
+		e.Container = u.container.journalled()
 	}
 	if err := d.o.Journal(e); err != nil {
 		return err
@@ -219,8 +261,11 @@ func (u *unit) announce(r scenarios.Runtime, name, url string, pid int) {
 	if r.MetricsPath != "" {
 		target.MetricsURL = url + r.MetricsPath
 	}
-	if u.cgroup != nil {
+	switch {
+	case u.cgroup != nil:
 		target.Cgroup = u.cgroup.folder()
+	case u.container != nil:
+		target.Cgroup = cgroupOf(pid)
 	}
 	if host, err := os.Hostname(); err == nil && pid != 0 {
 		target.Node = host
@@ -236,6 +281,9 @@ func (u *unit) announce(r scenarios.Runtime, name, url string, pid int) {
 	if u.process == nil {
 		return
 	}
+	findings := make(chan string, 8)
+	u.endpoint.Findings = findings
+	go u.watchMemory(findings)
 	died := make(chan struct{})
 	u.endpoint.Died, u.endpoint.Death = died, u.death
 	go func() { // ends with the process
@@ -244,58 +292,4 @@ func (u *unit) announce(r scenarios.Runtime, name, url string, pid int) {
 			close(died)
 		}
 	}()
-}
-
-// limitsOf is the smaller of what the runtime and its pool allow.
-func limitsOf(dep runner.Deployment) limits {
-	l := limits{cpus: dep.Runtime.Resources.CPUs, memory: dep.Runtime.Resources.Memory}
-	if p := dep.NodePool; p != nil {
-		if p.CPUs > 0 && (l.cpus == 0 || p.CPUs < l.cpus) {
-			l.cpus = p.CPUs
-		}
-		if p.Memory > 0 && (l.memory == 0 || p.Memory < l.memory) {
-			l.memory = p.Memory
-		}
-	}
-	return l
-}
-
-// limits of a cgroup; zero is none.
-type limits struct {
-	cpus   float64
-	memory scenarios.Bytes
-	pinned []int // CPUs; empty: a quota limits, not a set
-}
-
-// pin gives whole CPUs as a set of their own, where there are enough that are not taken: a set never throttles, so that
-// a process that may use one CPU is slow for lack of CPU and not for a quota that ran out. The highest numbers come
-// first, as interrupts are often served by the lowest.
-func (l *limits) pin(taken []int) {
-	if l.cpus < 1 || l.cpus != float64(int(l.cpus)) {
-		return
-	}
-	var free []int
-	for _, cpu := range slices.Backward(allowedCPUs()) {
-		if !slices.Contains(taken, cpu) {
-			free = append(free, cpu)
-		}
-	}
-	if n := int(l.cpus); n <= len(free) {
-		l.pinned = free[:n]
-		slices.Sort(l.pinned)
-	}
-}
-
-// lost says which limits do not hold without a cgroup.
-func (l limits) lost() string {
-	switch {
-	case l.cpus > 0 && l.memory > 0:
-		return fmt.Sprintf("its limits of %g CPUs and %s do not hold, ", l.cpus, l.memory)
-	case l.cpus > 0:
-		return fmt.Sprintf("its limit of %g CPUs does not hold, ", l.cpus)
-	case l.memory > 0:
-		return fmt.Sprintf("its limit of %s does not hold, ", l.memory)
-	default:
-		return ""
-	}
 }

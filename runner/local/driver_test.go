@@ -121,8 +121,8 @@ func TestARuntimeThatCanNotStartSaysWhy(t *testing.T) {
 	}{
 		"a model that is not there": {func(r *scenarios.Runtime) { r.Engine, r.Model = "wasm", "/nowhere/model.gguf" },
 			[]string{"starting runtime.fake: The runtime runtime.fake ended by itself with exit code 1, ", "It wrote last:\n  Error: opening the model: open /nowhere/model.gguf"}},
-		"another engine": {func(r *scenarios.Runtime) { r.Engine = "vllm" },
-			[]string{"starting runtime.fake: engine vllm is not one that this machine's driver knows"}},
+		"another engine": {func(r *scenarios.Runtime) { r.Engine = "elsewhere" },
+			[]string{"starting runtime.fake: engine elsewhere is not one that this version knows"}},
 		"no command": {func(r *scenarios.Runtime) { r.Engine = "command" }, []string{"starting runtime.fake: it has no command"}},
 		"a program that is not there": {func(r *scenarios.Runtime) { r.Engine, r.Command = "command", []string{"/nowhere/server"} },
 			[]string{"starting runtime.fake: starting The command of runtime.fake: ", "/nowhere/server: no such file or directory"}},

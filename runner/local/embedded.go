@@ -81,6 +81,7 @@ func (d *Driver) startEmbedded(ctx context.Context, u *unit, dep runner.Deployme
 			r.MetricsPath = "/metrics"
 		}
 		u.announce(r, dep.Name, ready.URL, u.process.pid)
+		u.reset = func(context.Context) error { return nil } // neither of them caches
 		return nil
 	case <-u.process.done:
 		return errors.New(u.process.death())

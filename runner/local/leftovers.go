@@ -13,18 +13,18 @@ import (
 )
 
 // Leftovers are those of the processes in a journal of which something is left: the process itself (not another that
-// got its number), or its cgroup.
+// got its number), its cgroup, or its container.
 func Leftovers(started []runner.Entry) []runner.Entry {
 	var left []runner.Entry
 	for _, e := range started {
-		if alive(e) || len(cgroupsLeft(e)) > 0 {
+		if alive(e) || len(cgroupsLeft(e)) > 0 || containerOf(e).exists() {
 			left = append(left, e)
 		}
 	}
 	return left
 }
 
-// Kill ends what is left of a process, its descendants and its cgroup, and returns when it is gone.
+// Kill ends what is left of a process, its descendants, its cgroup and its container, and returns when it is gone.
 func Kill(e runner.Entry) error {
 	const tries = 500 // of 10 ms
 	for i := 0; alive(e); i++ {
@@ -38,7 +38,7 @@ func Kill(e runner.Entry) error {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return removeCgroups(cgroupsLeft(e))
+	return errors.Join(containerOf(e).remove(), removeCgroups(cgroupsLeft(e)))
 }
 
 func alive(e runner.Entry) bool {

@@ -40,6 +40,9 @@ var roles = map[string]func() error{
 	"be-daemon":         beDaemon,
 	"be-broken":         beBroken,
 	"be-greedy":         beGreedy,
+	"be-greedy-child":   beGreedyChild,
+	"be-engine":         beEngine,
+	"be-docker":         beDocker,
 	"be-llmscen":        beLlmscen,
 }
 
@@ -89,11 +92,17 @@ func beGreedy() error {
 	return http.ListenAndServe("127.0.0.1:"+os.Args[2], nil)
 }
 
-// beLlmscen starts a deployment of each kind, says which processes there are, and waits for its death.
+// beLlmscen starts a deployment of each kind, says which processes there are, and waits for its death. Where there is a
+// fake docker, the deployment is one in a container.
 func beLlmscen() error {
 	j := &journal{}
 	d := New(Options{Journal: j.write})
-	for _, dep := range []runner.Deployment{simulatedDeployment(), serverDeployment()} {
+	all := []runner.Deployment{simulatedDeployment(), serverDeployment()}
+	if os.Getenv("FAKE_DOCKER") != "" {
+		all = []runner.Deployment{engineDeployment("vllm", "org/model")}
+		all[0].Runtime.Image = "example.org/vllm:1"
+	}
+	for _, dep := range all {
 		if _, err := d.Start(context.Background(), dep); err != nil {
 			return err
 		}

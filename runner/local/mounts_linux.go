@@ -49,6 +49,42 @@ func hierarchies() ([]hierarchy, error) {
 	return found, nil
 }
 
+// cgroupOf is the folder of the cgroup that a process of a container is in, of version 2 or of version 1's memory; "":
+// it can't be seen from here, or is one that others are in as well.
+func cgroupOf(pid int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return ""
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	paths := parseCgroups(string(text))
+	var found string
+	for line := range strings.Lines(string(mounts)) {
+		h, root, ok := parseMount(strings.TrimSpace(line))
+		if !ok || root != "/" {
+			continue
+		}
+		for key, path := range paths {
+			memory := !h.v2 && slices.Contains(h.controllers, "memory") && slices.Contains(strings.Split(key, ","), "memory")
+			if !memory && (!h.v2 || key != "" || found != "") || path == "/" {
+				continue
+			}
+			if dir := filepath.Join(h.mount, path); isDir(dir) {
+				found = dir
+			}
+		}
+	}
+	return found
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // parseMount reads a line of /proc/PID/mountinfo, see proc(5).
 func parseMount(line string) (h hierarchy, root string, ok bool) {
 	before, after, ok := strings.Cut(line, " - ")
@@ -69,13 +105,18 @@ func ownPaths() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseCgroups(string(text)), nil
+}
+
+// parseCgroups reads /proc/PID/cgroup, see cgroups(7).
+func parseCgroups(text string) map[string]string {
 	paths := map[string]string{}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		if parts := strings.SplitN(strings.TrimSpace(line), ":", 3); len(parts) == 3 {
 			paths[parts[1]] = parts[2]
 		}
 	}
-	return paths, nil
+	return paths
 }
 
 // writeControl writes a control file; writing is how cgroups are asked for things, and the answer is the error.

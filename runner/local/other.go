@@ -38,6 +38,10 @@ func (*cgroup) leave() {}
 
 func (*cgroup) killedForMemory() string { return "" }
 
+func (*cgroup) memoryKills() int64 { return 0 }
+
+func cgroupOf(int) string { return "" }
+
 func (*cgroup) remove() error { return nil }
 
 func removeCgroups([]string) error { return nil }

@@ -19,8 +19,10 @@ type supervision struct {
 	Name    string
 	Command []string
 	Env     []string
-	Cgroup  *cgroup       // nil: none
-	Grace   time.Duration // from the request to end to the kill
+	Cgroup  *cgroup // nil: none
+	// Container is what the command runs, to be removed at the end; nil: none.
+	Container *container
+	Grace     time.Duration // from the request to end to the kill
 }
 
 // supervised is a line of a supervisor's standard output: that the command was started, or could not be, or has ended.
@@ -62,6 +64,7 @@ func Supervise(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return reports.Encode(supervised{Failed: err.Error()})
 	}
+	defer s.Container.removeAtEnd()
 	defer p.killAll()
 	if err := reports.Encode(supervised{PID: p.pid}); err != nil {
 		return err
@@ -71,7 +74,7 @@ func Supervise(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 		case <-ended:
 			reapOrphans(p.pid)
 		case <-p.done:
-			return reports.Encode(supervised{Ending: ending(p.state)})
+			return reports.Encode(supervised{Ending: s.Container.ending(ending(p.state))})
 		case <-orphaned:
 			return nil
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/llmscen/llmscen/runner"
+	"github.com/llmscen/llmscen/runner/local"
 	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/scenarios/diag"
 	"github.com/llmscen/llmscen/scenarios/lang"
@@ -67,6 +68,7 @@ func (e *Env) plans(ctx context.Context, paths, runs []string) ([]planned, error
 		if err != nil {
 			return nil, &exitError{exitWrong, err}
 		}
+		p.NotExecutable = append(p.NotExecutable, local.Preflight(ctx, p.Deployments, "")...)
 		all = append(all, planned{s, p})
 	}
 	return all, nil

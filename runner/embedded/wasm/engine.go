@@ -32,6 +32,9 @@ const CarriedModel = "tiny-austen-gemma3"
 //go:embed model/tiny-austen-gemma3.gguf
 var carriedModel []byte
 
+// CarriedGGUF is the file of the carried model, for engines that read one; it must not be changed.
+func CarriedGGUF() []byte { return carriedModel }
+
 // ErrClosed is what the requests of an engine get that is closed.
 var ErrClosed = errors.New("the engine is closed")
 
