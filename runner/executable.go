@@ -11,7 +11,7 @@ import (
 )
 
 // What an apply on this machine can collect; the rest plans completely.
-var executableCollects = []string{"procfs"}
+var executableCollects = []string{"procfs", "scrape"}
 
 // notExecutable says what a plan has that an apply could not do, a sentence each, each once.
 func notExecutable(p *Plan) []string {
@@ -46,7 +46,7 @@ func notExecutable(p *Plan) []string {
 		}
 		for _, col := range c.Collects {
 			if !slices.Contains(executableCollects, col.Source) {
-				say("%s collects from %s, which this version plans but does not read: procfs works on this machine.", col.Addr, col.Source)
+				say("%s collects from %s, which this version plans but does not read: procfs and scrape work on this machine.", col.Addr, col.Source)
 			}
 		}
 		if c.Reset == scenarios.ResetCache {

@@ -46,11 +46,17 @@ type transport struct {
 // Transport reaches a runtime as its requests will: by its proxy, with its certificates, and refused where they are.
 // It is for asking whether a runtime is ready.
 func Transport(r scenarios.Runtime) (http.RoundTripper, error) {
+	t, _, err := CountedTransport(r)
+	return t, err
+}
+
+// CountedTransport is a Transport that tells the bytes that passed over its connections, as Client.Bytes does.
+func CountedTransport(r scenarios.Runtime) (_ http.RoundTripper, bytes func() (received, sent int64), _ error) {
 	t, err := newTransport(r, true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t.client.Transport, nil
+	return t.client.Transport, func() (int64, int64) { return t.received.Load(), t.sent.Load() }, nil
 }
 
 func newTransport(r scenarios.Runtime, userSpace bool) (*transport, error) {

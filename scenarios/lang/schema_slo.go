@@ -79,7 +79,7 @@ func collectBlock() blockType {
 			{name: "prometheus", doc: "Queries of a Prometheus server.", attributes: prometheusAttributes(every("1s")),
 				blocks: []blockType{seriesBlock(), authBlock()}},
 			{name: "scrape", doc: "The runtime's own metrics.", attributes: []attribute{every("1s"),
-				{name: "keep", is: texts, absent: "all", doc: "Names of the metrics to keep.",
+				{name: "keep", is: texts, absent: "those that the engine is known by, of other servers all", doc: "Names of the metrics to keep; * stands for any characters.",
 					into: field(func(c *scenarios.Collect) any { return &c.Keep })},
 			}},
 			{name: "gpu", doc: "GPUs: utilization, memory, power, energy.", attributes: []attribute{every("1s")}},

@@ -3,18 +3,23 @@ package cli
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/llmscen/llmscen/collectors/procfs"
+	"github.com/llmscen/llmscen/collectors/scrape"
 	"github.com/llmscen/llmscen/runner"
 	"github.com/llmscen/llmscen/runner/benchclient"
+	"github.com/llmscen/llmscen/runner/engines"
 	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/runner/prompts"
 	"github.com/llmscen/llmscen/runner/protocol"
+	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/warehouse"
 )
 
-// equip gives what a trial on this machine is measured with: a worker in this process, and procfs.
+// equip gives what a trial on this machine is measured with: a worker in this process, procfs, and the
+// runtime's own metrics.
 func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, func(string)) (runner.Equipment, error) {
 	return func(t runner.Trial, endpoint runner.Endpoint, a benchclient.Assignment, note func(string)) (runner.Equipment, error) {
 		o := protocol.Options{Runtime: a.Runtime, TrialID: t.ID}
@@ -28,26 +33,76 @@ func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, 
 		figures := &load.Live{}
 		l.follow(figures)
 		w := &worker{client: client, live: figures}
+		bytes := client.Bytes
 		if a.Identity {
 			o.Runtime = protocol.Greedy(a.Runtime)
 			if w.identity, err = protocol.New(o); err != nil {
 				return runner.Equipment{}, err
 			}
+			bytes = both(bytes, w.identity.Bytes)
 		}
 		e := runner.Equipment{Worker: w}
-		for _, c := range t.Cell.Collects {
-			if c.Source == "procfs" {
-				e.Collectors = append(e.Collectors, sampler{procfs.New(sampling(t, endpoint, w, c.Every, note))})
-				break // a second one would sample the same
+		for i, c := range t.Cell.Collects {
+			if c.Source != "scrape" {
+				continue
 			}
+			o, scraped, err := scraping(t, endpoint, c, note)
+			if err != nil {
+				return runner.Equipment{}, err
+			}
+			o.FirstSeriesID = int32(i+1) * seriesApart
+			e.Collectors = append(e.Collectors, scraper{scrape.New(o)})
+			bytes = both(bytes, scraped)
+		}
+		if i := slices.IndexFunc(t.Cell.Collects, func(c scenarios.Collect) bool { return c.Source == "procfs" }); i >= 0 { // a second one would sample the same
+			o := sampling(t, endpoint, bytes, t.Cell.Collects[i].Every, note)
+			e.Collectors = append(e.Collectors, sampler{procfs.New(o)})
 		}
 		return e, nil
 	}
 }
 
+// seriesApart keeps the IDs of one collector's series from those of the next.
+const seriesApart = 1 << 20
+
+// scraping says what is scraped: the targets' own metrics, those that the engine is known by unless others are named.
+// Its bytes pass through the sockets of the runtime, and so they count as the client's.
+func scraping(t runner.Trial, endpoint runner.Endpoint, c scenarios.Collect, note func(string)) (scrape.Options, byteCount, error) {
+	transport, bytes, err := protocol.CountedTransport(t.Cell.Runtime)
+	if err != nil {
+		return scrape.Options{}, nil, err
+	}
+	o := scrape.Options{TrialID: t.ID, Every: c.Every, Keep: c.Keep, Transport: transport, Note: note}
+	if engine, known := engines.Find(t.Cell.Runtime.Engine); known && len(o.Keep) == 0 {
+		o.Keep = engine.Keep
+	}
+	for _, target := range endpoint.Targets {
+		o.Targets = append(o.Targets, scrape.Target{ID: target.ID, URL: target.MetricsURL, Pod: target.Pod, Node: target.Node})
+	}
+	return o, bytes, nil
+}
+
+// byteCount are the bytes that connections have received and sent so far.
+type byteCount = func() (received, sent int64)
+
+func both(a, b byteCount) byteCount {
+	return func() (received, sent int64) {
+		r1, s1 := a()
+		r2, s2 := b()
+		return r1 + r2, s1 + s2
+	}
+}
+
+// scraper lets a scrape collector write into a trial's recorder.
+type scraper struct{ *scrape.Collector }
+
+func (s scraper) Collect(ctx context.Context, sink runner.SampleSink) error {
+	return s.Collector.Collect(ctx, sink)
+}
+
 // sampling says what procfs looks at: the runtime where it runs here, this process, and the machine.
-func sampling(t runner.Trial, endpoint runner.Endpoint, w *worker, every time.Duration, note func(string)) procfs.Options {
-	o := procfs.Options{TrialID: t.ID, Every: every, Node: true, ClientBytes: w.bytes, Note: note}
+func sampling(t runner.Trial, endpoint runner.Endpoint, bytes byteCount, every time.Duration, note func(string)) procfs.Options {
+	o := procfs.Options{TrialID: t.ID, Every: every, Node: true, ClientBytes: bytes, Note: note}
 	for _, target := range endpoint.Targets {
 		if target.PID == 0 {
 			continue
@@ -73,16 +128,6 @@ type worker struct {
 	// identity asks the identity prompts; nil: they are not asked.
 	identity *protocol.Client
 	live     *load.Live
-}
-
-// bytes are what all its clients received and sent.
-func (w *worker) bytes() (received, sent int64) {
-	received, sent = w.client.Bytes()
-	if w.identity != nil {
-		r, s := w.identity.Bytes()
-		received, sent = received+r, sent+s
-	}
-	return received, sent
 }
 
 func (w *worker) Open(ctx context.Context, a benchclient.Assignment, sink load.Sink) (runner.Maker, error) {

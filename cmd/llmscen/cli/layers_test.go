@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"runner/embedded/wasm":      {"runner/embedded", "runner/tokenizer", "runner/tokenizer/gguf"},
 
 	"collectors/procfs": {"warehouse/tables"},
+	"collectors/scrape": {"warehouse/tables"},
 
 	"cmd/llmscen": {"cmd/llmscen/cli"},
 
@@ -58,6 +59,8 @@ var doors = map[string][]string{
 	"github.com/apache/arrow":             {"warehouse/spool", "warehouse/parquet"},
 	"github.com/marcboeker/go-duckdb":     {"warehouse"},
 	"github.com/prometheus/client_golang": {"warehouse/exporter"},
+	"github.com/prometheus/client_model":  {"collectors/scrape"},
+	"github.com/prometheus/common":        {"collectors/scrape"},
 	"github.com/tetratelabs/wazero":       {"runner/embedded/wasm"},
 	"k8s.io/client-go":                    {"runner/kubernetes"},
 	"github.com/prometheus/procfs":        {"collectors/procfs"},
