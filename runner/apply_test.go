@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -310,6 +311,24 @@ func TestATrialThatOnlyDrainedWhenTheInterruptCameIsComplete(t *testing.T) {
 			t.Errorf("outcome %+v", out)
 		}
 	})
+}
+
+func TestRequestsHaveTheHeadersThatTheEngineNeedsUnlessTheScenarioSaysThem(t *testing.T) {
+	for _, c := range []struct {
+		engine     string
+		said, want map[string]string
+	}{
+		{"llamacpp", nil, map[string]string{"Connection": "close"}},
+		{"llamacpp", map[string]string{"connection": "keep-alive", "X-A": "b"}, map[string]string{"connection": "keep-alive", "X-A": "b"}},
+		{"ollama", map[string]string{"X-A": "b"}, map[string]string{"X-A": "b"}},
+		{"ollama", nil, nil},
+	} {
+		r := scenarios.Runtime{Engine: c.engine, Headers: c.said, Model: "m"}
+		asServed(&r, Endpoint{})
+		if !maps.Equal(r.Headers, c.want) || r.Model != "m" {
+			t.Errorf("%s with %v: %v, want %v", c.engine, c.said, r.Headers, c.want)
+		}
+	}
 }
 
 func TestTheNonceIsEqualAcrossCellsAndDiffersBetweenRepetitionsAndApplies(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -14,7 +16,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llmscen/llmscen/runner/benchclient"
+	"github.com/llmscen/llmscen/runner/engines"
 	"github.com/llmscen/llmscen/runner/search"
+	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/warehouse/tables"
 )
 
@@ -73,9 +77,7 @@ func (m *measuring) measure(ctx context.Context) {
 		Identity: t.Identity,
 	}
 	assignment.Runtime.Sampling = t.Cell.Sampling
-	if m.endpoint.ServedAs != "" {
-		assignment.Runtime.Model = m.endpoint.ServedAs
-	}
+	asServed(&assignment.Runtime, m.endpoint)
 	var targets []tables.Target
 	for _, target := range m.endpoint.Targets {
 		assignment.Targets = append(assignment.Targets, benchclient.Target{ID: target.ID, URL: target.URL})
@@ -105,6 +107,23 @@ func (m *measuring) measure(ctx context.Context) {
 		return
 	}
 	m.row.Status = tables.StatusCompleted
+}
+
+// asServed makes requests name the model as the server does, with the headers that its engine needs.
+func asServed(r *scenarios.Runtime, e Endpoint) {
+	if e.ServedAs != "" {
+		r.Model = e.ServedAs
+	}
+	engine, known := engines.Find(r.Engine)
+	if !known || len(engine.Headers) == 0 {
+		return
+	}
+	headers := maps.Clone(engine.Headers)
+	for name, value := range r.Headers {
+		delete(headers, http.CanonicalHeaderKey(name))
+		headers[name] = value
+	}
+	r.Headers = headers
 }
 
 // noteReport keeps what the worker found out: how prompts got their lengths, and how the schedule was paced.

@@ -44,6 +44,8 @@ type Engine struct {
 	ReadyTimeout time.Duration
 	// Protocols it speaks, the usual one first; empty: any.
 	Protocols []string
+	// Headers are sent with each request, unless the scenario says them itself.
+	Headers map[string]string
 	// TakesFiles: a model may be a GGUF file.
 	TakesFiles bool
 	// TakesNames: a model may be a name that the engine knows.

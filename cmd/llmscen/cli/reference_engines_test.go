@@ -45,6 +45,9 @@ written. Images are named here as their projects name them; their tags were not 
 			ready = "what its protocol has"
 		}
 		row(&b, "ready", ready+" within "+about(e.ReadyTimeout))
+		for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
+			row(&b, "sent with each request", code(name+": "+e.Headers[name]))
+		}
 		row(&b, "version and model", e.Identity)
 		reset := e.Reset
 		if reset == "" {
