@@ -194,6 +194,8 @@ type Conclusion struct {
 	Stages    []tables.Stage
 	Verdicts  []tables.Verdict
 	Summaries []tables.Summary
+	// Events are added to those that were spooled.
+	Events []tables.Event
 }
 
 // A JudgeFunc concludes a trial from its row and a database whose tables hold the trial's parts and nothing else.
@@ -273,10 +275,13 @@ func (w *Warehouse) makeParts(ctx context.Context, a Apply, dir string, row tabl
 		files, lost = append(files, stages...), lost+more
 	}
 	for _, write := range []func() (File, error){
-		func() (File, error) { return writePart(w, a, row.TrialID, c.Stages) },
-		func() (File, error) { return writePart(w, a, row.TrialID, c.Verdicts) },
-		func() (File, error) { return writePart(w, a, row.TrialID, c.Summaries) },
-		func() (File, error) { return writePart(w, a, row.TrialID, []tables.Trial{c.Trial}) },
+		func() (File, error) { return writePart(w, a, row.TrialID, 0, c.Stages) },
+		func() (File, error) { return writePart(w, a, row.TrialID, 0, c.Verdicts) },
+		func() (File, error) { return writePart(w, a, row.TrialID, 0, c.Summaries) },
+		func() (File, error) {
+			return writePart(w, a, row.TrialID, w.freePart("events", a, slug, files), c.Events)
+		},
+		func() (File, error) { return writePart(w, a, row.TrialID, 0, []tables.Trial{c.Trial}) },
 	} {
 		f, err := write()
 		if err != nil {
@@ -371,10 +376,20 @@ func (w *Warehouse) convert(a Apply, slug, dir string, wanted func(spool.Segment
 	return files, lost, nil
 }
 
-func writePart[T any](w *Warehouse, a Apply, trialID string, rows []T) (File, error) {
+func writePart[T any](w *Warehouse, a Apply, trialID string, number int, rows []T) (File, error) {
 	table := tables.Of[T]().Name
-	f, err := parquet.Write(w.partPath(table, a, Slug(trialID), 0), trialID, rows, parquet.Options{})
+	f, err := parquet.Write(w.partPath(table, a, Slug(trialID), number), trialID, rows, parquet.Options{})
 	return w.file(table, f), err
+}
+
+// freePart is the first number that no part of a trial's table has.
+func (w *Warehouse) freePart(table string, a Apply, slug string, files []File) int {
+	for number := 0; ; number++ {
+		path := w.relative(w.partPath(table, a, slug, number))
+		if !slices.ContainsFunc(files, func(f File) bool { return f.Path == path }) {
+			return number
+		}
+	}
 }
 
 func (w *Warehouse) partPath(table string, a Apply, slug string, number int) string {

@@ -49,8 +49,12 @@ type Judgement struct {
 	BindingObjective string
 	Verdicts         []tables.Verdict
 	Summaries        []tables.Summary
-	// Stages are the evidence's, with achieved rate, attainment and outcome.
+	// Stages are the evidence's, with achieved rate, attainment and outcome; that of a probe is the search's own.
 	Stages []tables.Stage
+	// Capacity is what a search found; nil: the load was none.
+	Capacity *Capacity
+	// GaveWay tells what a load above the capacity did; "" where there was none.
+	GaveWay string
 }
 
 // Judge computes the figures of one trial, holds them against its objectives, and says whether they may be believed.
@@ -73,13 +77,17 @@ func Judge(ctx context.Context, db *sql.DB, e Evidence) (Judgement, error) {
 type court struct {
 	Evidence
 	conn   *sql.Conn
-	scopes []*scope
-	gaps   map[tables.Null[int32]]*gaps // by stage; NULL: the whole trial
+	scopes []*scope // the first is that of the trial's figures
+	// everything is all that was measured, which the rules are about; in a search the trial's figures are of less.
+	everything *scope
+	capacity   *Capacity                    // nil: the load was no search
+	gaps       map[tables.Null[int32]]*gaps // by stage; NULL: the whole trial
 }
 
 // scope is what figures are made of: the whole trial, or one of its stages.
 type scope struct {
-	stage       tables.Null[int32] // NULL: the whole trial
+	stage       tables.Null[int32] // whose figures they are; NULL: the trial's
+	rows        tables.Null[int32] // the stage whose requests they are made of; NULL: all
 	from, until tables.Instant
 	figures     []tables.Summary
 	counts      counts
@@ -102,10 +110,10 @@ func (s *scope) seconds() float64 { return float64(s.until-s.from) / 1e9 }
 
 // where limits a query on judged to the scope.
 func (s *scope) where() string {
-	if !s.stage.Valid {
+	if !s.rows.Valid {
 		return "true"
 	}
-	return fmt.Sprintf("stage = %d", s.stage.V)
+	return fmt.Sprintf("stage = %d", s.rows.V)
 }
 
 func (s *scope) add(metric, stat, unit string, v tables.Null[float64], n int64, method string) *tables.Summary {
@@ -148,7 +156,19 @@ func (c *court) judge(ctx context.Context) (Judgement, error) {
 			return Judgement{}, err
 		}
 	}
-	var j Judgement
+	if c.everything != c.scopes[0] {
+		if err := c.summarize(ctx, c.everything); err != nil {
+			return Judgement{}, err
+		}
+	}
+	j := Judgement{Capacity: c.capacity}
+	if c.capacity != nil {
+		c.addCapacity(c.scopes[0])
+		var err error
+		if j.GaveWay, err = c.stress(ctx, c.scopes[0]); err != nil {
+			return Judgement{}, fmt.Errorf("telling what gave way: %w", err)
+		}
+	}
 	for i, s := range c.scopes {
 		verdicts, err := c.verdicts(ctx, s)
 		if err != nil {
@@ -159,6 +179,9 @@ func (c *court) judge(ctx context.Context) (Judgement, error) {
 		}
 		j.Verdicts = append(j.Verdicts, verdicts...)
 		j.Summaries = append(j.Summaries, s.figures...)
+	}
+	if c.capacity != nil {
+		j.SLO, j.BindingObjective = c.capacity.slo(), c.capacity.binding(j.Verdicts)
 	}
 	j.Stages = c.stageOutcomes(j.Verdicts)
 	facts, err := c.facts(ctx)
@@ -187,22 +210,31 @@ func (c *court) chooseScopes(ctx context.Context) error {
 		}
 		whole.from, whole.until = tables.Instant(from.Int64), tables.Instant(until.Int64)
 	}
-	c.scopes = []*scope{whole}
-	if len(c.Stages) < 2 {
+	c.scopes, c.everything = []*scope{whole}, whole
+	if c.capacity = capacityOf(c.Stages); c.capacity != nil {
+		if st, ok := c.capacity.atCapacity(c.Stages); ok {
+			c.scopes[0] = &scope{rows: tables.Some(st.Stage), from: st.FromAt, until: st.UntilAt}
+		}
+	}
+	if c.single() {
 		return nil
 	}
 	for _, st := range c.Stages {
 		if st.FromAt != 0 && st.UntilAt > st.FromAt {
-			c.scopes = append(c.scopes, &scope{stage: tables.Some(st.Stage), from: st.FromAt, until: st.UntilAt})
+			stage := tables.Some(st.Stage)
+			c.scopes = append(c.scopes, &scope{stage: stage, rows: stage, from: st.FromAt, until: st.UntilAt})
 		}
 	}
 	return nil
 }
 
+// single tells whether the trial is its only stage; the probes of a search are stages however few they are.
+func (c *court) single() bool { return len(c.Stages) < 2 && c.capacity == nil }
+
 // scopeOf is the scope of a stage: its own, or the whole trial where the stage is the only one. nil where the stage
 // was never made.
 func (c *court) scopeOf(st tables.Stage) *scope {
-	if len(c.Stages) < 2 {
+	if c.single() {
 		return c.scopes[0]
 	}
 	for _, s := range c.scopes[1:] {

@@ -80,7 +80,7 @@ func (c *court) readGaps(ctx context.Context) error {
 // independent draws: the share of gaps at or below the quantile is a ratio of two sums over requests, and its variance,
 // against that of as many independent gaps, is the design effect.
 func (c *court) summarizeGaps(ctx context.Context, s *scope, unit string) error {
-	g := c.gaps[s.stage]
+	g := c.gaps[s.rows]
 	if g == nil || g.n() == 0 {
 		return nil
 	}

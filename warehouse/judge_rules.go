@@ -211,7 +211,7 @@ const sendGrace = 100
 
 // facts gathers what the rules ask.
 func (c *court) facts(ctx context.Context) (*facts, error) {
-	s := c.scopes[0]
+	s := c.everything
 	f := &facts{
 		openLoop: c.OpenLoop, sharedHost: c.SharedHost, completed: c.Trial.Status == tables.StatusCompleted,
 		workersLost: c.WorkersLost, died: c.RuntimeDied,
@@ -271,7 +271,12 @@ func (c *court) requestFacts(ctx context.Context, f *facts, s *scope) error {
 	if f.due > 0 {
 		f.truncated = float64(truncated) / float64(f.due)
 	}
-	return c.conn.QueryRowContext(ctx, `select count(*) from schedules anti join requests using (trial_id, seq)`).Scan(&f.missing)
+	missing := `select count(*) from schedules anti join requests using (trial_id, seq)`
+	if c.capacity != nil { // a probe may end before its schedule does: what lies behind the last that was made is not missing
+		missing = `with made as (select stage, max(seq) as last from schedules semi join requests using (trial_id, seq) group by stage)
+			select count(*) from (from schedules anti join requests using (trial_id, seq)) join made using (stage) where seq < last`
+	}
+	return c.conn.QueryRowContext(ctx, missing).Scan(&f.missing)
 }
 
 // note tells what is not known, which is no reason against the trial.

@@ -263,13 +263,10 @@ func (c *court) stageOutcomes(verdicts []tables.Verdict) []tables.Stage {
 		if f := s.figure("goodput", "ratio"); f != nil {
 			st.Attainment, st.CILow, st.CIHigh = f.Value, f.CILow, f.CIHigh
 		}
-		var own []tables.Verdict
-		for _, v := range verdicts {
-			if v.Stage == s.stage {
-				own = append(own, v)
-			}
+		if st.Kind == tables.KindProbe { // the search has decided, and drained it
+			continue
 		}
-		state, _ := sloState(own)
+		state, _ := sloState(ofStage(verdicts, s.stage))
 		switch {
 		case c.overloaded(s), c.OpenLoop && s.carriesOn(before):
 			st.Outcome = tables.OutcomeOverloaded

@@ -136,6 +136,6 @@ type Arrival struct {
 	TrialID         string `col:"trial_id"`          // the trial it belongs to
 	Stage           int32  `col:"stage"`             // the stage of the trial, from 0
 	Seq             int64  `col:"seq"`               // the request that it becomes
-	IntendedAfterNS int64  `col:"intended_after_ns"` // since the common start of the trial's load
+	IntendedAfterNS int64  `col:"intended_after_ns"` // since the common start of the trial's load; in a search since the start of its probe, or of the stages after it
 	PromptID        int64  `col:"prompt_id"`         // index into the prompt set
 }

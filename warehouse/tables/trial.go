@@ -72,10 +72,10 @@ type Trial struct {
 	Validity          Validity           `col:"validity,null"`          // whether the measurement may be believed: valid, flagged or invalid; NULL: not judged
 	ValidityReasons   []string           `col:"validity_reasons,null"`  // why it is not valid, a sentence each
 	SLO               SLOState           `col:"slo,null"`               // pass, fail or indeterminate; NULL: no objectives
-	KneeRatePerSecond Null[float64]      `col:"knee_rate_per_second"`   // the highest rate that met every objective
+	KneeRatePerSecond Null[float64]      `col:"knee_rate_per_second"`   // the highest rate of a search that met every objective; NULL: none did, or it searched users
 	KneeCILow         Null[float64]      `col:"knee_ci_low"`            // lower end of its interval
-	KneeCIHigh        Null[float64]      `col:"knee_ci_high"`           // upper end of its interval
-	BindingObjective  string             `col:"binding_objective,null"` // the objective that was missed first
+	KneeCIHigh        Null[float64]      `col:"knee_ci_high"`           // upper end of its interval: the lowest rate that did not; NULL: none was tried
+	BindingObjective  string             `col:"binding_objective,null"` // the objective that came nearest to its limit, or furthest beyond it; of a search that which ended it
 	ClockOffsetNS     Null[int64]        `col:"clock_offset_ns"`        // Prometheus' clock minus ours
 	Fingerprint       string             `col:"fingerprint,null,json"`  // JSON: what machine, what software
 	GitCommit         string             `col:"git_commit,null"`        // commit of the scenario's folder

@@ -95,7 +95,15 @@ func conclude(ctx context.Context, db *sql.DB, row tables.Trial, s runner.Sealin
 	if s.Failure != "" {
 		row.ValidityReasons = append(row.ValidityReasons, s.Failure)
 	}
-	return warehouse.Conclusion{Trial: row, Stages: j.Stages, Verdicts: j.Verdicts, Summaries: j.Summaries}, nil
+	c := warehouse.Conclusion{Stages: j.Stages, Verdicts: j.Verdicts, Summaries: j.Summaries}
+	if k := j.Capacity; k != nil && !k.Users {
+		row.KneeRatePerSecond, row.KneeCILow, row.KneeCIHigh = k.Held, k.Held, k.Lost
+	}
+	if j.GaveWay != "" {
+		c.Events = []tables.Event{{At: row.EndedAt, TrialID: row.TrialID, Kind: "gave_way", Message: j.GaveWay}}
+	}
+	c.Trial = row
+	return c, nil
 }
 
 // intendedCache is the share of prompt tokens that a prompt set means to be served from a cache: none where each prompt
