@@ -26,14 +26,14 @@ type searching struct {
 func (s *searching) run(ctx context.Context) error {
 	s.outcomes = map[int32]string{}
 	binding := ""
-	for n := 1; ; n++ {
+	for {
 		level, ok := s.search.Next()
 		if !ok {
 			break
 		}
 		probe := benchclient.Window{Load: search.Probe(s.assignment.Load, level), SLO: s.trial.Cell.SLO}
-		probe.Kind, probe.Name = tables.KindProbe, fmt.Sprintf("probe %d at %s", n, s.amount(level))
 		stage := s.next.Stage
+		probe.Kind, probe.Name = tables.KindProbe, fmt.Sprintf("probe %d at %s", stage, s.amount(level))
 		made, err := s.make(ctx, probe)
 		if err != nil || made.Interrupted {
 			return err

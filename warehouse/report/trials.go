@@ -94,7 +94,7 @@ func Trials(trials []Trial) Table {
 		row.Cells = append(row.Cells, figureCells(tr.Summaries, tables.Null[int32]{})...)
 		row.Notes = notes(tr)
 		t.Rows = append(t.Rows, row)
-		if len(tr.Stages) < 2 {
+		if len(tr.Stages) < 2 && capacityFigure(tr.Summaries) == nil {
 			continue
 		}
 		for i, s := range tr.Stages {
@@ -140,11 +140,15 @@ func loadText(t tables.Trial) string {
 }
 
 func stageText(s tables.Stage) string {
+	word := "stage"
+	if s.Kind == tables.KindProbe || s.Kind == tables.KindStress {
+		word = s.Kind
+	}
 	switch {
 	case s.TargetRatePerSecond.Valid:
-		return fmt.Sprintf("stage %d %s/s", s.Stage, strconv.FormatFloat(s.TargetRatePerSecond.V, 'g', 4, 64))
+		return fmt.Sprintf("%s %d %s/s", word, s.Stage, strconv.FormatFloat(s.TargetRatePerSecond.V, 'g', 4, 64))
 	case s.TargetUsers.Valid:
-		return fmt.Sprintf("stage %d %s users", s.Stage, strconv.FormatFloat(s.TargetUsers.V, 'g', 4, 64))
+		return fmt.Sprintf("%s %d %s users", word, s.Stage, strconv.FormatFloat(s.TargetUsers.V, 'g', 4, 64))
 	}
 	return fmt.Sprintf("stage %d %s", s.Stage, s.Kind)
 }

@@ -26,6 +26,9 @@ func (a *applying) conclude(ctx context.Context, w *warehouse.Warehouse) error {
 	if err := a.env.draw(report.Trials(trials), format); err != nil {
 		return err
 	}
+	if err := a.env.drawSearches(trials, format); err != nil {
+		return err
+	}
 	if a.env.quiet {
 		return nil
 	}
@@ -44,6 +47,21 @@ func (a *applying) next(w *warehouse.Warehouse) {
 	fmt.Fprintf(out, "  %s show%s latest\n", me, at)
 	fmt.Fprintf(out, "  %s query%s \"from trial_summary where apply = '%s'\"\n", me, at, a.id)
 	fmt.Fprintf(out, "  %s export%s requests -o csv --to requests.csv\n", me, at)
+}
+
+// drawSearches draws what searches found below the table of trials, in the formats for people: the others hold one table.
+func (e *Env) drawSearches(trials []report.Trial, format report.Format) error {
+	t := report.Searches(trials)
+	switch format {
+	case report.Narrow, report.Wide, report.Markdown:
+	default:
+		return nil
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	fmt.Fprintln(e.Stdout)
+	return e.draw(t, format)
 }
 
 // trialsOf reads the trials of an apply with what was judged of them, in the order of their making.

@@ -45,7 +45,6 @@ func TestEveryExampleIsPlannedAndTheLocalOnesAreApplied(t *testing.T) {
 	t.Cleanup(server.Close)
 	cluster := map[string]string{
 		"capacity": "is a kubernetes pool",
-		"search":   "plans but does not make",
 	}
 	for _, example := range examples.List() {
 		t.Run(example.Name, func(t *testing.T) {

@@ -301,8 +301,20 @@ among them. A runtime that died flags its trial too: under stress that is a find
 ` + "`-o wide`" + ` adds those that are marked so. In ` + "`-o json`, `jsonl` and `csv`" + ` all of them are there, by their key.
 
 `)
-	head(&b, "key", "in the table as", "wide only", "meaning")
-	for _, c := range report.Columns() {
+	columnReference(&b, report.Columns())
+	b.WriteString(`
+## The columns of the table of searches
+
+It follows the table of trials where some of them searched, on a terminal and in markdown.
+
+`)
+	columnReference(&b, report.SearchColumns())
+	return b.String()
+}
+
+func columnReference(b *strings.Builder, columns []report.Column) {
+	head(b, "key", "in the table as", "wide only", "meaning")
+	for _, c := range columns {
 		header, wide := c.Header, ""
 		if header == "" {
 			header = c.Key
@@ -310,9 +322,8 @@ among them. A runtime that died flags its trial too: under stress that is a find
 		if c.Wide {
 			wide = "yes"
 		}
-		row(&b, code(c.Key), header, wide, c.Doc)
+		row(b, code(c.Key), header, wide, c.Doc)
 	}
-	return b.String()
 }
 
 // metricReference scrapes an exporter that has seen a trial.
