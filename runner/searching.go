@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/llmscen/llmscen/runner/benchclient"
 	"github.com/llmscen/llmscen/runner/load"
@@ -46,7 +47,7 @@ func (s *searching) run(ctx context.Context) error {
 		}
 		f := s.search.Observe(level, made.Evidence)
 		s.outcomes[stage] = f.Outcome
-		if f.Outcome != tables.OutcomeHeld {
+		if level == s.search.Lost {
 			binding = f.Binding
 		}
 		s.say("probe", probe.Name+": "+verdictOn(f, made))
@@ -56,26 +57,41 @@ func (s *searching) run(ctx context.Context) error {
 
 // conclude tells the capacity, and makes what follows the search.
 func (s *searching) conclude(ctx context.Context, binding string) error {
-	held, lost := s.search.Capacity()
-	switch {
-	case held == 0:
-		s.say("capacity", fmt.Sprintf("no capacity: %s, the lowest that was tried, was not held (%s)", s.amount(lost), binding))
-	case lost == 0:
-		s.say("capacity", fmt.Sprintf("the capacity is at least %s, the highest that was tried", s.amount(held)))
-	default:
-		s.say("capacity", fmt.Sprintf("the capacity is between %s and %s (%s)", s.amount(held), s.amount(lost), binding))
-	}
+	c := s.search.Capacity
+	s.say("capacity", s.found(c, binding))
 	switch {
 	case len(s.assignment.Load.Then) == 0:
 		return nil
-	case held == 0:
+	case c.Held == 0:
 		s.say("stress_skipped", "what follows the search is not made: there is no capacity to take multiples of")
 		return nil
 	}
-	stress := benchclient.Window{Load: search.Stress(s.assignment.Load, held)}
+	stress := benchclient.Window{Load: search.Stress(s.assignment.Load, c.Held)}
 	stress.Kind, stress.Name = tables.KindStress, "under stress"
 	_, err := s.make(ctx, stress)
 	return err
+}
+
+// found is what the search found, in words.
+func (s *searching) found(c search.Capacity, binding string) string {
+	switch {
+	case c.Held == 0:
+		return fmt.Sprintf("no capacity: %s, the lowest that was tried, was not held (%s)", s.amount(c.Lost), binding)
+	case c.Lost == 0:
+		return fmt.Sprintf("the capacity is at least %s, the highest that was tried", s.amount(c.Held))
+	}
+	text := fmt.Sprintf("the capacity is %s, and %s is too much (%s)", s.amount(c.Held), s.amount(c.Lost), binding)
+	var doubt []string
+	if c.Low > 0 && c.Low < c.Held {
+		doubt = append(doubt, "at least "+s.amount(c.Low))
+	}
+	if c.High > c.Lost {
+		doubt = append(doubt, "less than "+s.amount(c.High))
+	}
+	if len(doubt) > 0 {
+		text += "; beyond doubt it is " + strings.Join(doubt, " and ")
+	}
+	return text
 }
 
 // make makes a window after those before, and lets the server settle.
@@ -123,15 +139,13 @@ func (s *searching) amount(level float64) string {
 
 // verdictOn is what a probe says of its level, in words.
 func verdictOn(f search.Finding, made benchclient.Made) string {
-	text := f.Outcome
+	text := strings.ReplaceAll(f.Outcome, "_", " ")
 	if f.Binding != "" && f.Outcome != tables.OutcomeHeld {
 		text += " (" + f.Binding + ")"
 	}
 	switch {
 	case f.Again:
 		text += ", once more"
-	case f.Estimated:
-		text += ", by its best estimate: the interval can't tell"
 	case made.Stopped:
 		text += ", ended early"
 	}

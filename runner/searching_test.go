@@ -151,9 +151,9 @@ func (l *ledger) bracket() (held, lost float64) {
 		target := max(s.TargetRatePerSecond.V, s.TargetUsers.V)
 		switch {
 		case s.Kind != tables.KindProbe:
-		case s.Outcome == tables.OutcomeHeld:
+		case s.Outcome == tables.OutcomeHeld || s.Outcome == tables.OutcomeLikelyHeld:
 			held = max(held, target)
-		case (s.Outcome == tables.OutcomeMissed || s.Outcome == tables.OutcomeOverloaded) && (lost == 0 || target < lost):
+		case s.Outcome != "" && s.Outcome != tables.OutcomeUndecided && (lost == 0 || target < lost):
 			lost = target
 		}
 	}

@@ -8,8 +8,10 @@ import (
 
 // Capacity is what a search found: the highest rate, or number of users, that met every objective.
 type Capacity struct {
-	// Held is the highest level that was held, Lost the lowest that was not; NULL: there is none.
+	// Held is the highest level that was held, Lost the lowest that was not, both as far as can be told; NULL: there is none.
 	Held, Lost tables.Null[float64]
+	// Low and High are the interval: the highest that was held beyond doubt, the lowest that was not.
+	Low, High tables.Null[float64]
 	// Users: the levels are numbers of users, and else arrivals a second.
 	Users bool
 	// held and lost are their stages.
@@ -35,14 +37,22 @@ func capacityOf(stages []tables.Stage) *Capacity {
 			c = &Capacity{Users: s.TargetUsers.Valid}
 		}
 		level := target(s)
+		above := func(n tables.Null[float64]) bool { return !n.Valid || level >= n.V }
+		below := func(n tables.Null[float64]) bool { return !n.Valid || level <= n.V }
 		switch s.Outcome {
-		case tables.OutcomeHeld:
-			if !c.Held.Valid || level > c.Held.V {
+		case tables.OutcomeHeld, tables.OutcomeLikelyHeld:
+			if above(c.Held) {
 				c.Held, c.held = tables.Some(level), s
 			}
-		case tables.OutcomeMissed, tables.OutcomeOverloaded:
-			if !c.Lost.Valid || level < c.Lost.V {
+			if s.Outcome == tables.OutcomeHeld && above(c.Low) {
+				c.Low = tables.Some(level)
+			}
+		case tables.OutcomeMissed, tables.OutcomeLikelyMissed, tables.OutcomeOverloaded:
+			if below(c.Lost) {
 				c.Lost, c.lost = tables.Some(level), s
+			}
+			if s.Outcome != tables.OutcomeLikelyMissed && below(c.High) {
+				c.High = tables.Some(level)
 			}
 		}
 	}
@@ -76,12 +86,12 @@ func (c *Capacity) atCapacity(stages []tables.Stage) (tables.Stage, bool) {
 	return tables.Stage{}, false
 }
 
-// slo is what a search says of the promise: it is kept up to the capacity, where there is one.
+// slo is what a search says of the promise: it is kept up to the capacity, where there is one beyond doubt.
 func (c *Capacity) slo() tables.SLOState {
 	switch {
-	case c.Held.Valid:
+	case c.Low.Valid:
 		return tables.SLOPass
-	case c.Lost.Valid:
+	case c.High.Valid && !c.Held.Valid:
 		return tables.SLOFail
 	}
 	return tables.SLOIndeterminate
@@ -99,14 +109,14 @@ func (c *Capacity) binding(verdicts []tables.Verdict) string {
 // methodSearch is how a capacity and its interval are found.
 const methodSearch = "search"
 
-// addCapacity keeps the capacity among the figures of the trial; the interval ends at the lowest level that was not held.
+// addCapacity keeps the capacity among the figures of the trial.
 func (c *court) addCapacity(s *scope) {
 	stat, unit := "per_second", "per_second"
 	if c.capacity.Users {
 		stat, unit = "users", "count"
 	}
 	f := s.add("capacity", stat, unit, c.capacity.Held, s.counts.due, methodSearch)
-	f.CILow, f.CIHigh = c.capacity.Held, c.capacity.Lost
+	f.CILow, f.CIHigh = c.capacity.Low, c.capacity.High
 }
 
 func ofStage(verdicts []tables.Verdict, stage tables.Null[int32]) []tables.Verdict {

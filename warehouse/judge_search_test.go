@@ -82,7 +82,8 @@ func TestASearchIsJudgedByItsProbesAndItsFiguresAreThoseAtTheCapacity(t *testing
 	}
 	db, e := searched(t,
 		offer{tables.KindProbe, tables.OutcomeUndecided, 10, 10, swift, 0}, offer{tables.KindProbe, tables.OutcomeHeld, 10, 20, swift, 0},
-		offer{tables.KindProbe, tables.OutcomeHeld, 20, 20, swift, 0}, offer{tables.KindProbe, tables.OutcomeOverloaded, 40, 5, behind, 600},
+		offer{tables.KindProbe, tables.OutcomeLikelyHeld, 20, 20, swift, 0}, offer{tables.KindProbe, tables.OutcomeOverloaded, 40, 5, behind, 600},
+		offer{tables.KindProbe, tables.OutcomeUndecided, 30, 5, behind, 0}, offer{tables.KindProbe, tables.OutcomeLikelyMissed, 30, 5, behind, 0},
 		offer{tables.KindStress, "", 10, 10, swift, 0}, offer{tables.KindStress, "", 20, 15, swift, 0},
 		offer{tables.KindStress, "", 40, 10, drowning, 0}, offer{tables.KindStress, "", 10, 10, recovering, 0},
 	)
@@ -90,10 +91,10 @@ func TestASearchIsJudgedByItsProbesAndItsFiguresAreThoseAtTheCapacity(t *testing
 	if err != nil {
 		t.Fatal(err)
 	}
-	if j.SLO != tables.SLOPass || j.BindingObjective != "ttft p95" || j.Capacity.Held != tables.Some(20.0) || j.Capacity.Lost != tables.Some(40.0) {
+	if j.SLO != tables.SLOPass || j.BindingObjective != "ttft p95" || j.Capacity.Held != tables.Some(20.0) || j.Capacity.Lost != tables.Some(30.0) {
 		t.Errorf("%s by %q, %+v", j.SLO, j.BindingObjective, j.Capacity)
 	}
-	if c := j.summary(t, "capacity", "per_second"); c.Value.V != 20 || c.CILow.V != 20 || c.CIHigh.V != 40 || c.Method != methodSearch {
+	if c := j.summary(t, "capacity", "per_second"); c.Value.V != 20 || c.CILow.V != 10 || c.CIHigh.V != 40 || c.Method != methodSearch {
 		t.Errorf("%+v", c)
 	}
 	if n := j.summary(t, "requests", "due").Value.V; n != 300 {
@@ -108,8 +109,8 @@ func TestASearchIsJudgedByItsProbesAndItsFiguresAreThoseAtTheCapacity(t *testing
 	if want := "at 2 times the capacity 20 % of the requests were good: 60 % were answered beyond a limit (queue), 20 % ended by http_429; it was well again 2.8s after"; j.GaveWay != want {
 		t.Errorf("it says %q,\nwant    %q", j.GaveWay, want)
 	}
-	for i, want := range []string{"undecided", "held", "held", "overloaded", "held", "held", "overloaded", "missed"} {
-		if j.Stages[i].Outcome != want && !(i == 7 && j.Stages[i].Outcome == "overloaded") {
+	for i, want := range []string{"undecided", "held", "likely_held", "overloaded", "undecided", "likely_missed", "held", "held", "overloaded", "missed"} {
+		if j.Stages[i].Outcome != want && !(i == 9 && j.Stages[i].Outcome == "overloaded") {
 			t.Errorf("stage %d is %s, want %s", i, j.Stages[i].Outcome, want)
 		}
 		if !j.Stages[i].Attainment.Valid {
@@ -149,6 +150,7 @@ func TestASearchWithoutACapacityFailsItsSLOAndOneThatNeverBeganIsUnsure(t *testi
 		binding string
 	}{
 		{tables.OutcomeMissed, tables.SLOFail, "ttft p95"},
+		{tables.OutcomeLikelyMissed, tables.SLOIndeterminate, "ttft p95"},
 		{"", tables.SLOIndeterminate, ""},
 	} {
 		db, e := searched(t, offer{tables.KindProbe, c.outcome, 40, 10, behind, 0})

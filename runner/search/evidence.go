@@ -2,6 +2,7 @@ package search
 
 import (
 	"math"
+	"slices"
 
 	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/warehouse/stats"
@@ -59,19 +60,29 @@ func (a Attainment) Interval() stats.Interval {
 // almost is what rounding may take from a share that is exactly as large as it must be.
 const almost = 1e-9
 
-// state decides one objective. What was promised of errors and of maxima is a fact of the requests that were made, as in
-// the verdicts; it is only missed beyond doubt where the interval says so too.
+// state decides one objective; estimate by the share itself where the interval can't tell. What was promised of errors and
+// of maxima is a fact of the requests that were made, as in the verdicts; errors are only missed beyond doubt where the
+// interval says so too.
 func (a Attainment) state(estimate bool) string {
 	kept := a.Share() >= a.Needed()-almost
 	fact := a.Objective.Stat == "max_ratio" || a.Objective.Stat == "max"
 	i := a.Interval()
 	switch {
-	case kept && (fact || estimate || i.Low >= a.Needed()):
+	case kept && (fact || i.Low >= a.Needed()):
 		return tables.OutcomeHeld
-	case !kept && (estimate || a.Objective.Stat == "max" || i.High < a.Needed()):
+	case !kept && (a.Objective.Stat == "max" || i.High < a.Needed()):
 		return tables.OutcomeMissed
+	case !estimate:
+		return tables.OutcomeUndecided
+	case kept:
+		return tables.OutcomeLikelyHeld
 	}
-	return tables.OutcomeUndecided
+	return tables.OutcomeLikelyMissed
+}
+
+// worse orders the outcomes of objectives: the last of them is that of all together.
+var worse = []string{
+	tables.OutcomeHeld, tables.OutcomeLikelyHeld, tables.OutcomeUndecided, tables.OutcomeLikelyMissed, tables.OutcomeMissed,
 }
 
 // strain is how much of what the objective allows to be lost was lost; more than 1 is beyond it.
@@ -91,11 +102,9 @@ type Decision struct {
 	Outcome string // as of a stage
 	// Binding is the objective that came nearest to its limit, or furthest beyond it, as in "ttft p99"; "": none was tried.
 	Binding string
-	// Estimated: an interval could not tell, and the share itself decided.
-	Estimated bool
 }
 
-// Decide says whether the objectives were held. estimate decides by the shares where their intervals can't tell.
+// Decide says whether the objectives were held. estimate tells what is likely where the intervals can't tell.
 func (e Evidence) Decide(estimate bool) Decision {
 	d := Decision{Outcome: tables.OutcomeHeld}
 	worst, lossAllowed := -1.0, stats.OverloadShare
@@ -107,22 +116,17 @@ func (e Evidence) Decide(estimate bool) Decision {
 		if s := a.strain(); s > worst {
 			worst, d.Binding = s, a.Objective.Metric+" "+a.Objective.Stat
 		}
-		state := a.state(false)
-		if state == tables.OutcomeUndecided && estimate {
-			state, d.Estimated = a.state(true), true
-		}
-		switch {
-		case state == tables.OutcomeMissed, d.Outcome == tables.OutcomeHeld:
+		if state := a.state(estimate); slices.Index(worse, state) > slices.Index(worse, d.Outcome) {
 			d.Outcome = state
 		}
 	}
 	switch {
 	case e.Requests == 0 && estimate:
-		d.Outcome, d.Estimated = tables.OutcomeMissed, true
+		d.Outcome = tables.OutcomeLikelyMissed
 	case e.Requests == 0:
 		d.Outcome = tables.OutcomeUndecided
 	case e.BacklogGrew, float64(e.LostToOverload) > lossAllowed*float64(e.Requests):
-		d.Outcome, d.Estimated = tables.OutcomeOverloaded, false
+		d.Outcome = tables.OutcomeOverloaded
 	}
 	return d
 }

@@ -13,14 +13,22 @@ import (
 //
 // It doubles from the lowest level until one is not held, and then takes the geometric middle of the highest that was held
 // and the lowest that was not, until the two are as near as the tolerance wants. So it never probes above a level that
-// overloaded the server. A level whose evidence can't tell is probed once more; then its best estimate decides, on the
-// evidence of both.
+// overloaded the server. A level whose evidence can't tell is probed once more; then what is likely decides, on the
+// evidence of both, and the level is left out of the interval.
 type Search struct {
 	from, to, tolerance float64
 	whole               bool
 
-	held, lost float64 // the highest level that was held, the lowest that was not; 0: none yet
-	before     *probed // what the level that is probed again has shown
+	Capacity
+	before *probed // what the level that is probed again has shown
+}
+
+// Capacity is what is known of a capacity; 0: no level is.
+type Capacity struct {
+	// Held is the highest level that was held, Lost the lowest that was not.
+	Held, Lost float64
+	// Low and High are those of them of which that is beyond doubt: the interval of the capacity.
+	Low, High float64
 }
 
 // probed is a level with the evidence of its first probe.
@@ -39,16 +47,16 @@ func (s *Search) Next() (level float64, ok bool) {
 	switch {
 	case s.before != nil:
 		return s.before.level, true
-	case s.held == 0:
-		return s.from, s.lost == 0
-	case s.lost == 0:
-		return min(2*s.held, s.to), s.held < s.to
-	case s.lost <= s.held*(1+s.tolerance) || s.whole && s.lost <= s.held+1:
+	case s.Held == 0:
+		return s.from, s.Lost == 0
+	case s.Lost == 0:
+		return min(2*s.Held, s.to), s.Held < s.to
+	case s.Lost <= s.Held*(1+s.tolerance) || s.whole && s.Lost <= s.Held+1:
 		return 0, false
 	}
-	level = math.Sqrt(s.held * s.lost)
+	level = math.Sqrt(s.Held * s.Lost)
 	if s.whole {
-		level = min(max(math.Round(level), s.held+1), s.lost-1)
+		level = min(max(math.Round(level), s.Held+1), s.Lost-1)
 	}
 	return level, true
 }
@@ -73,12 +81,13 @@ func (s *Search) Observe(level float64, e Evidence) Finding {
 	case tables.OutcomeUndecided:
 		s.before, f.Again = &probed{level, e}, true
 	case tables.OutcomeHeld:
-		s.held = level
+		s.Held, s.Low = level, level
+	case tables.OutcomeLikelyHeld:
+		s.Held = level
+	case tables.OutcomeLikelyMissed:
+		s.Lost = level
 	default:
-		s.lost = level
+		s.Lost, s.High = level, level
 	}
 	return f
 }
-
-// Capacity is what is known of the capacity: at least Held, and below Lost. 0: no level was held, or none was not.
-func (s *Search) Capacity() (held, lost float64) { return s.held, s.lost }

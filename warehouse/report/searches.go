@@ -13,7 +13,8 @@ var searchColumns = []Column{
 	{Key: "trial", Header: "trial", Doc: "The trial's ID."},
 	{Key: "apply", Wide: true, Doc: "The apply that made the trial."},
 	{Key: "capacity", Kind: Number, Doc: "The highest rate, or number of users, that met every objective."},
-	{Key: "capacity_high", Header: "not held\nat", Kind: Number, Doc: "The lowest that did not: the capacity lies between the two."},
+	{Key: "capacity_low", Header: "at\nleast", Kind: Number, Doc: "The highest that met them beyond doubt: the lower end of the interval at 95 % confidence."},
+	{Key: "capacity_high", Header: "less\nthan", Kind: Number, Doc: "The lowest that beyond doubt did not: its upper end."},
 	{Key: "binding_objective", Header: "binds", Doc: "The objective that ended the search."},
 	{Key: "overload_ratio", Header: "stress\nat", Kind: Number, Doc: "How many times the capacity was asked in the stage that asked the most."},
 	{Key: "overload_goodput_per_second", Header: "good\n/s", Kind: PerSecond, Doc: "Requests a second that succeeded within every limit in that stage."},
@@ -57,14 +58,14 @@ func searchCells(t Trial, capacity tables.Summary) []any {
 		return text + "/s"
 	}
 	held := Cell{Value: capacity.Value, Text: level(capacity.Value)}
-	lost := Cell{Value: capacity.CIHigh, Text: level(capacity.CIHigh)}
+	low, high := Cell{Value: capacity.CILow, Text: level(capacity.CILow)}, Cell{Value: capacity.CIHigh, Text: level(capacity.CIHigh)}
 	switch {
 	case !capacity.Value.Valid:
 		held.Footnote = "Not even the lowest that was tried was held."
 	case !capacity.CIHigh.Valid:
-		lost.Footnote = "The highest that was tried was held: the capacity is at least that."
+		high.Footnote = "Nothing that was tried was too much beyond doubt."
 	}
-	cells := []any{t.TrialID, t.Apply, held, lost, t.BindingObjective, nil, nil, nil, nil, nil}
+	cells := []any{t.TrialID, t.Apply, held, low, high, t.BindingObjective, nil, nil, nil, nil, nil}
 	var ways []string
 	for _, s := range t.Summaries {
 		if s.Stage.Valid {
@@ -72,15 +73,15 @@ func searchCells(t Trial, capacity tables.Summary) []any {
 		}
 		switch s.Metric + " " + s.Stat {
 		case "overload_goodput capacity_ratio":
-			cells[5] = Cell{Value: s.Value, Text: strconv.FormatFloat(s.Value.V, 'g', 3, 64) + "×"}
+			cells[6] = Cell{Value: s.Value, Text: strconv.FormatFloat(s.Value.V, 'g', 3, 64) + "×"}
 		case "overload_goodput per_second":
-			cells[6] = s.Value
-		case "overload_goodput ratio":
 			cells[7] = s.Value
+		case "overload_goodput ratio":
+			cells[8] = s.Value
 		case "recovery seconds":
-			cells[9] = s.Value
+			cells[10] = s.Value
 			if !s.Value.Valid {
-				cells[9] = Cell{Text: "never", Tone: Bad, Footnote: "It did not keep its limits again while the stages after the overload went on."}
+				cells[10] = Cell{Text: "never", Tone: Bad, Footnote: "It did not keep its limits again while the stages after the overload went on."}
 			}
 		}
 		if s.Metric == "gave_way" {
@@ -88,9 +89,9 @@ func searchCells(t Trial, capacity tables.Summary) []any {
 		}
 	}
 	if len(ways) > 0 {
-		cells[8] = strings.Join(ways, ", ")
-	} else if cells[5] != nil {
-		cells[8] = "nothing"
+		cells[9] = strings.Join(ways, ", ")
+	} else if cells[6] != nil {
+		cells[9] = "nothing"
 	}
 	return cells
 }

@@ -42,7 +42,7 @@ var trialColumns = []Column{
 	{Key: "trial", Header: "trial", Doc: "The trial's ID: its run, the cell in brackets, the repetition after #; the stages of a trial that has several stand below it."},
 	{Key: "apply", Wide: true, Doc: "The apply that made the trial."},
 	{Key: "stage", Kind: Count, Wide: true, Doc: "The number of the stage, from 0; empty for the whole trial."},
-	{Key: "verdict", Doc: "The verdicts in a word each: the validity, or how the trial ended where it did not complete, and the SLO, where unsure means that the data can't tell; of a stage its outcome: held, missed, overloaded or undecided."},
+	{Key: "verdict", Doc: "The verdicts in a word each: the validity, or how the trial ended where it did not complete, and the SLO, where unsure means that the data can't tell; of a stage its outcome: held, missed, overloaded or undecided, of a probe that was made twice also likely_held or likely_missed."},
 	{Key: "status", Wide: true, Doc: "How the trial ended: completed, failed, interrupted or aborted."},
 	{Key: "validity", Wide: true, Doc: "Whether the measurement may be believed: valid, flagged or invalid; the reasons are the lines below."},
 	{Key: "slo", Header: "SLO", Wide: true, Doc: "Whether every objective was met: pass, fail, or indeterminate where the data can't tell."},
@@ -109,7 +109,7 @@ func Trials(trials []Trial) Table {
 	return t
 }
 
-var outcomeTones = map[string]Tone{"held": Good, "missed": Bad, "overloaded": Bad, "undecided": Warning}
+var outcomeTones = map[string]Tone{"held": Good, "missed": Bad, "overloaded": Bad, "undecided": Warning, "likely_held": Warning, "likely_missed": Warning}
 
 // verdictCell is what is to be said of a trial in two words; the worse one colours it.
 func verdictCell(t tables.Trial) Cell {

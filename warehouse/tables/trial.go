@@ -73,8 +73,8 @@ type Trial struct {
 	ValidityReasons   []string           `col:"validity_reasons,null"`  // why it is not valid, a sentence each
 	SLO               SLOState           `col:"slo,null"`               // pass, fail or indeterminate; NULL: no objectives
 	KneeRatePerSecond Null[float64]      `col:"knee_rate_per_second"`   // the highest rate of a search that met every objective; NULL: none did, or it searched users
-	KneeCILow         Null[float64]      `col:"knee_ci_low"`            // lower end of its interval
-	KneeCIHigh        Null[float64]      `col:"knee_ci_high"`           // upper end of its interval: the lowest rate that did not; NULL: none was tried
+	KneeCILow         Null[float64]      `col:"knee_ci_low"`            // lower end of its interval: the highest rate that met them beyond doubt; NULL: none did
+	KneeCIHigh        Null[float64]      `col:"knee_ci_high"`           // upper end of its interval: the lowest rate that beyond doubt did not; NULL: none was tried
 	BindingObjective  string             `col:"binding_objective,null"` // the objective that came nearest to its limit, or furthest beyond it; of a search that which ended it
 	ClockOffsetNS     Null[int64]        `col:"clock_offset_ns"`        // Prometheus' clock minus ours
 	Fingerprint       string             `col:"fingerprint,null,json"`  // JSON: what machine, what software
@@ -98,7 +98,7 @@ type Stage struct {
 	Attainment            Null[float64] `col:"attainment"`               // share of requests that met every objective
 	CILow                 Null[float64] `col:"ci_low"`                   // lower end of the interval of attainment
 	CIHigh                Null[float64] `col:"ci_high"`                  // upper end of the interval of attainment
-	Outcome               string        `col:"outcome,null"`             // held, missed, overloaded or undecided
+	Outcome               string        `col:"outcome,null"`             // held, missed, overloaded or undecided; of a probe whose level was probed before also likely_held or likely_missed
 }
 
 // What came of a stage.
@@ -107,6 +107,9 @@ const (
 	OutcomeMissed     = "missed"
 	OutcomeOverloaded = "overloaded"
 	OutcomeUndecided  = "undecided"
+	// What a search takes a level for that it has probed twice and still can't tell.
+	OutcomeLikelyHeld   = "likely_held"
+	OutcomeLikelyMissed = "likely_missed"
 )
 
 // The kinds of stages that a search makes: a probe on the way to the capacity, and a stage at a multiple of it.

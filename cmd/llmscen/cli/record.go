@@ -97,7 +97,7 @@ func conclude(ctx context.Context, db *sql.DB, row tables.Trial, s runner.Sealin
 	}
 	c := warehouse.Conclusion{Stages: j.Stages, Verdicts: j.Verdicts, Summaries: j.Summaries}
 	if k := j.Capacity; k != nil && !k.Users {
-		row.KneeRatePerSecond, row.KneeCILow, row.KneeCIHigh = k.Held, k.Held, k.Lost
+		row.KneeRatePerSecond, row.KneeCILow, row.KneeCIHigh = k.Held, k.Low, k.High
 	}
 	if j.GaveWay != "" {
 		c.Events = []tables.Event{{At: row.EndedAt, TrialID: row.TrialID, Kind: "gave_way", Message: j.GaveWay}}
