@@ -8,7 +8,7 @@ BENCHSTAT   := $(TOOLS)/benchstat-20260908
 GO_SOURCES  := $(shell find . -name '*.go' -not -path './.*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build quickstart test test-all bench lint fmt docs check notebooks interop wasm-check prometheus-check clean
+.PHONY: help build quickstart test test-all bench lint fmt docs check notebooks interop wasm-check prometheus-check report-check report-bundle clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ test: ## the tests that need neither root nor anything installed
 	$(GO) vet ./...
 	$(GO) test -parallel 8 -timeout 30m ./...
 
-test-all: test check wasm-check notebooks interop prometheus-check ## every test; installs what it needs
+test-all: test check wasm-check notebooks interop prometheus-check report-check ## every test; installs what it needs
 
 check: lint ## vet, lint, and the tests under the race detector
 	$(GO) vet ./...
@@ -50,6 +50,13 @@ interop: build ## read a warehouse with pyarrow, polars and other versions of Du
 
 prometheus-check: build ## scrape an apply by a real Prometheus, and compare with the warehouse
 	GO=$(GO) ./deploy/prometheus/check.sh $(BIN)
+
+report-check: build ## rebuild the bundle of the HTML report and compare it, then open a report in Chromium
+	./warehouse/report/html/bundle/build.sh --check
+	GO=$(GO) ./deploy/report/check.sh $(BIN)
+
+report-bundle: ## build the bundle that the HTML report carries from its pinned packages
+	./warehouse/report/html/bundle/build.sh
 
 wasm-check: ## rebuild the WASM guest and compare it with the one in the repository
 	./runner/embedded/wasm/guest/build.sh --check

@@ -165,6 +165,9 @@ func byteSize(f float64) string {
 	return digits(f) + units[i]
 }
 
+// Clean is a text without line breaks, and without what moves a cursor, changes colours or turns the direction of writing.
+func Clean(s string) string { return clean(s) }
+
 // clean makes text safe for a terminal: what would move the cursor, change colours or turn the direction of writing
 // is dropped, line breaks and tabs become spaces.
 func clean(s string) string {

@@ -20,13 +20,14 @@ var rooms = map[string][]string{
 	"scenarios/examples": {},
 	"scenarios/lang":     {"scenarios", "scenarios/diag"},
 
-	"warehouse/tables":   {},
-	"warehouse/stats":    {},
-	"warehouse/spool":    {"warehouse/tables"},
-	"warehouse/parquet":  {"warehouse/tables", "warehouse/spool"},
-	"warehouse/exporter": {"warehouse/tables"},
-	"warehouse/report":   {"warehouse/tables"},
-	"warehouse":          {"scenarios", "warehouse/tables", "warehouse/stats", "warehouse/spool", "warehouse/parquet", "warehouse/report"},
+	"warehouse/tables":      {},
+	"warehouse/stats":       {},
+	"warehouse/spool":       {"warehouse/tables"},
+	"warehouse/parquet":     {"warehouse/tables", "warehouse/spool"},
+	"warehouse/exporter":    {"warehouse/tables"},
+	"warehouse/report":      {"warehouse/tables"},
+	"warehouse/report/html": {"warehouse/report"},
+	"warehouse":             {"scenarios", "warehouse/tables", "warehouse/stats", "warehouse/spool", "warehouse/parquet", "warehouse/report"},
 
 	"runner":                    {"scenarios", "warehouse/tables", "runner/load", "runner/benchclient", "runner/engines", "runner/search"},
 	"runner/engines":            {"scenarios"},
@@ -50,6 +51,7 @@ var rooms = map[string][]string{
 	"deploy/binary":           {},
 	"deploy/bench":            {"deploy/binary", "scenarios", "warehouse/tables", "runner/load", "runner/protocol", "runner/embedded", "runner/embedded/simulated"},
 	"deploy/prometheus/check": {"deploy/binary"},
+	"deploy/report/check":     {"warehouse/report", "warehouse/report/html"},
 }
 
 // doors is which rooms each heavy dependency may be imported from.

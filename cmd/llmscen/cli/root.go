@@ -54,7 +54,7 @@ Begin with:
 	})
 	f := root.PersistentFlags()
 	f.StringVar(&e.warehouse, "warehouse", "", "folder of the results (LLMSCEN_WAREHOUSE; else the scenario's, else ./results)")
-	f.StringVarP(&e.output, "output", "o", "", "output format: table|wide|json|jsonl|csv|md, where the command has it")
+	f.StringVarP(&e.output, "output", "o", "", "output format: table|wide|json|jsonl|csv|md|html, where the command has it")
 	f.StringArrayVar(&e.vars, "var", nil, "set a variable, as in --var rate=5")
 	f.StringArrayVar(&e.varFiles, "var-file", nil, "read variables from a .scenvars.hcl file")
 	f.StringVarP(&e.dir, "dir", "C", "", "change to this folder first")
