@@ -11,5 +11,7 @@ if [ "${1:-}" = --write ]; then
 	"$python" "$notebooks/tools/execute.py" --write
 	exit
 fi
+# first_look looks at the latest apply, compare_runtimes at the latest of several runtimes.
+scenarios="compare_runtimes first_look"
 . "$(dirname "$0")/tools/prepare.sh"
 "$python" "$notebooks/tools/execute.py" --out "$root/.tools/notebooks"

@@ -194,7 +194,7 @@ func (d *documenting) compare(ctx context.Context) error {
 // effects are the rows of a comparison that have an estimate, for a forest plot: how many times the first each is.
 func (c Comparison) effects() report.Table {
 	t := report.Table{Columns: []report.Column{
-		{Key: "figure"}, {Key: "figure_at"}, {Key: "panel"}, {Key: "line"}, {Key: "ratio"}, {Key: "ratio_low"}, {Key: "ratio_high"}, {Key: "verdict"},
+		{Key: "figure"}, {Key: "figure_at"}, {Key: "panel"}, {Key: "panel_at"}, {Key: "line"}, {Key: "ratio"}, {Key: "ratio_low"}, {Key: "ratio_high"}, {Key: "verdict"},
 	}}
 	times := func(change tables.Null[float64]) tables.Null[float64] {
 		change.V++
@@ -207,7 +207,7 @@ func (c Comparison) effects() report.Table {
 		}
 		add := func(name string, ratio, low, high tables.Null[float64], verdict string) {
 			t.Rows = append(t.Rows, report.Row{Cells: []any{
-				strings.ReplaceAll(first.Figure.String(), "_", " "), i, first.rest, strings.TrimPrefix(valueOf(name, c.By), "runtime."), ratio, low, high, verdict,
+				strings.ReplaceAll(first.Figure.String(), "_", " "), i, first.rest, i, strings.TrimPrefix(valueOf(name, c.By), "runtime."), ratio, low, high, verdict,
 			}})
 		}
 		one := tables.Some(1.0)

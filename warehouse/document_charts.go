@@ -48,7 +48,7 @@ var chartedSections = []charted{
 		id: "resources", title: "What the runtimes used", rows: "resources",
 		text: "Over the measured window: the bar is the median of the repetitions, and a dot is one of them. What could not be read is missing, and never zero.",
 		columns: []report.Column{
-			{Key: "resource"}, {Key: "panel", Header: "cells"}, {Key: "line", Header: "runtime or cell"}, {Key: "trial_id", Header: "trial", Wide: true},
+			{Key: "resource"}, {Key: "panel", Header: "cells"}, {Key: "panel_at", Wide: true}, {Key: "line", Header: "runtime or cell"}, {Key: "trial_id", Header: "trial", Wide: true},
 			{Key: "value", Kind: report.Number, Wide: true}, {Key: "typical", Header: "median", Kind: report.Number}, {Key: "lowest", Kind: report.Number},
 			{Key: "highest", Kind: report.Number}, {Key: "trials", Kind: report.Count},
 		},

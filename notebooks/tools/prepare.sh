@@ -1,5 +1,6 @@
 # Makes .venv/notebooks with the pinned packages, and a warehouse where LLMSCEN_WAREHOUSE names none.
-# Sourced, with the program llmscen as $1; leaves $python, $venv, and LLMSCEN_WAREHOUSE in the environment.
+# Sourced, with the program llmscen as $1, and in $scenarios the names of those that it applies; leaves $python, $venv, and
+# LLMSCEN_WAREHOUSE in the environment.
 
 notebooks=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 root=$(dirname "$notebooks")
@@ -35,11 +36,13 @@ export JUPYTER_RUNTIME_DIR=$scratch/jupyter IPYTHONDIR=$scratch/ipython
 if [ -z "${LLMSCEN_WAREHOUSE:-}" ]; then
 	llmscen=$(realpath "${1:?the program llmscen, or LLMSCEN_WAREHOUSE, is needed}")
 	export LLMSCEN_WAREHOUSE=$scratch/results
-	say "Making a warehouse with notebooks/first_look.scen.hcl ..."
-	status=0
-	"$llmscen" apply --yes --warehouse "$LLMSCEN_WAREHOUSE" "$notebooks/first_look.scen.hcl" >&2 || status=$?
-	case $status in
-	0 | 4 | 5 | 6) ;; # the rows are there: what they say of the trials is not this test's matter
-	*) exit "$status" ;;
-	esac
+	for scenario in ${scenarios:-first_look}; do
+		say "Making a warehouse with notebooks/$scenario.scen.hcl ..."
+		status=0
+		"$llmscen" apply --yes --warehouse "$LLMSCEN_WAREHOUSE" "$notebooks/$scenario.scen.hcl" >&2 || status=$?
+		case $status in
+		0 | 4 | 5 | 6) ;; # the rows are there: what they say of the trials is not this test's matter
+		*) exit "$status" ;;
+		esac
+	done
 fi

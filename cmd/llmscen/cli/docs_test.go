@@ -294,7 +294,7 @@ func TestWhatTheManualShowsRuns(t *testing.T) {
 		t.Errorf("%s: %s\nended with %d:\n%s%s", p.name, line, ended.ExitCode(), out, ended.Stderr)
 		return "", ended.ExitCode()
 	}
-	for _, name := range []string{"docs/getting-started.md", "docs/measuring.md", "docs/warehouse.md", "docs/runtimes.md"} {
+	for _, name := range []string{"docs/getting-started.md", "docs/measuring.md", "docs/warehouse.md", "docs/runtimes.md", "docs/comparing.md"} {
 		p := readPage(t, name)
 		for _, b := range p.blocks {
 			kind, file, named := strings.Cut(b.info, " ")

@@ -8,6 +8,6 @@ WITH took AS (
     quantile_cont(ns, [i / 100 FOR i IN range(0, 101)]) AS quantiles
   FROM took GROUP BY line, panel, latency
 )
-SELECT line, panel, latency, n, i / 100 AS share, quantiles[i + 1] / 1e9 AS seconds
+SELECT line, panel, panel_at, latency, n, i / 100 AS share, quantiles[i + 1] / 1e9 AS seconds
 FROM shares, range(0, 101) AS percent(i)
 WHERE n > 0 ORDER BY panel_at, panel, latency, line_at, line, i;

@@ -11,7 +11,7 @@ WITH used AS (
 ), scaled AS (
   SELECT *, CASE WHEN unit = 'bytes' THEN value / 1048576 ELSE value END AS used FROM used WHERE resource IS NOT NULL
 )
-SELECT resource, panel, line, trial_id, used AS value,
+SELECT resource, panel, panel_at, line, trial_id, used AS value,
   median(used) OVER repetitions AS typical, min(used) OVER repetitions AS lowest, max(used) OVER repetitions AS highest,
   count(*) OVER repetitions AS trials
 FROM scaled WINDOW repetitions AS (PARTITION BY resource, panel, line)
