@@ -96,7 +96,7 @@ func (c *Collector) Collect(ctx context.Context, sink Sink) error {
 	scrapes := make([]scraped, 0, len(c.o.Targets))
 	for _, t := range c.o.Targets {
 		if t.URL == "" {
-			c.o.Note(fmt.Sprintf("No metrics are scraped from %s: metrics_path says where it shows them.", t.ID))
+			c.o.Note(fmt.Sprintf("No metrics are scraped from %s, which shows none that are known of: metrics_path says where, if it does.", t.ID))
 			continue
 		}
 		scrapes = append(scrapes, scraped{Target: t})

@@ -2,12 +2,16 @@ package engines
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 )
+
+// ErrNoModel says that a server runs and does not have the model.
+var ErrNoModel = errors.New("the model is not there")
 
 // gemmaTemplate is the chat template of Gemma in Ollama's words. The one that Ollama guesses from a file's own template
 // may add other white space, and then one prompt has another number of tokens here than in llama.cpp.
@@ -34,7 +38,10 @@ func prepareOllama(ctx context.Context, c caller, s Start) (Facts, error) {
 	if err != nil {
 		return f, err
 	}
-	f.ModelDigest, f.Quantization = "sha256:"+m.Digest, m.Details.Quantization
+	f.ModelDigest = "sha256:" + m.Digest
+	if m.Details.Quantization != "unknown" {
+		f.Quantization = m.Details.Quantization
+	}
 	if err := loadOllama(ctx, c, s.Name); err != nil {
 		return f, err
 	}
@@ -106,7 +113,7 @@ func findOllama(ctx context.Context, c caller, s Start) (ollamaModel, error) {
 		case i >= 0:
 			return all.Models[i], nil
 		case !s.Fetch || fetched:
-			return ollamaModel{}, fmt.Errorf("its store has no model %q: `ollama pull %s` gets it", s.Name, s.Name)
+			return ollamaModel{}, fmt.Errorf("%w: its store has no %q, and `ollama pull %s` gets it", ErrNoModel, s.Name, s.Name)
 		}
 		if err := c.call(ctx, http.MethodPost, "/api/pull", map[string]any{"model": s.Name, "stream": false}, nil); err != nil {
 			return ollamaModel{}, fmt.Errorf("fetching the model: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // prepareLlamacpp asks what is loaded. Older builds have no /props without a flag, and then less is known.
@@ -16,6 +17,9 @@ func prepareLlamacpp(ctx context.Context, c caller, _ Start) (Facts, error) {
 	}
 	if c.call(ctx, http.MethodGet, "/props", nil, &props) != nil {
 		return Facts{}, nil //nolint:nilerr // it serves, and that is what counts
+	}
+	if strings.HasPrefix(props.BuildInfo, "b0-") { // a build that was not told its number
+		props.BuildInfo = ""
 	}
 	return Facts{Version: props.BuildInfo, ContextTokens: props.Settings.Context}, nil
 }

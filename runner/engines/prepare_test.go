@@ -2,6 +2,7 @@ package engines
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -116,7 +117,7 @@ func TestOllamaServesAModelOfItsStoreOrSaysHowToGetIt(t *testing.T) {
 	o, e, url := startOllama(t)
 	s := Start{Model: "gemma3:270m", Name: "gemma3:270m", ContextTokens: 2048}
 	_, err := e.Prepare(t.Context(), http.DefaultClient, url, s)
-	if err == nil || !strings.Contains(err.Error(), "`ollama pull gemma3:270m` gets it") {
+	if err == nil || !errors.Is(err, ErrNoModel) || !strings.Contains(err.Error(), "`ollama pull gemma3:270m` gets it") {
 		t.Error(err)
 	}
 	s.Fetch = true
@@ -163,6 +164,7 @@ func TestAServerIsAskedWhatItIs(t *testing.T) {
 		want   Facts
 	}{
 		{"llamacpp", map[string]string{"/props": `{"build_info":"b6700-abc","default_generation_settings":{"n_ctx":512}}`}, Facts{Version: "b6700-abc", ContextTokens: 512}},
+		{"llamacpp", map[string]string{"/props": `{"build_info":"b0-unknown"}`}, Facts{}},
 		{"llamacpp", nil, Facts{}},
 		{"vllm", map[string]string{"/version": `{"version":"0.26.0"}`, "/v1/models": `{"data":[{"id":"m","max_model_len":4096}]}`}, Facts{Version: "0.26.0", ContextTokens: 4096}},
 		{"tgi", map[string]string{"/info": `{"version":"3.3.7","model_sha":"9b1","model_dtype":"float16","max_total_tokens":2048}`},

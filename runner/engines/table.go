@@ -55,7 +55,7 @@ var table = []Engine{
 			"It shows no Prometheus metrics.",
 			"`threads` is taken with a GGUF only: a model of the store has its own.",
 		},
-		Tried:     "a binary of 0.17.4, on a processor; its image was not",
+		Tried:     "0.17.4 built from source, on a processor, with a GGUF and with a name, by both protocols; its image was not",
 		arguments: ollamaArguments, environment: ollamaEnvironment, prepare: prepareOllama, reset: resetOllama,
 	},
 	{
@@ -72,12 +72,12 @@ var table = []Engine{
 		Traps: []string{
 			"Its prefix cache is on: vary the prompts (`cache = \"cold\"`, the default of synthetic ones).",
 			"Its context is shared out among its slots: it is started with `context_tokens` for each.",
-			"The build that was run closes a connection after its second stream, without a word: of requests on kept connections one in eight was reset. So each has a connection of its own, unless `headers` says `Connection`.",
+			"The build that was run closes a connection after its second stream, without a word: of requests on kept connections one in eight was reset. So each has a connection of its own, unless `headers` says `Connection`. What short connections carried can't always be proved, and then the runtime's network series are missing.",
 			"Its default port is changing from 8080 to 9931: it is always told one.",
 			"More threads than free cores make it slower by orders of magnitude.",
 			"The first chunk has a role and no text: it is no token.",
 		},
-		Tried:     "the C++ server of a packaged build, on a processor; its image was not",
+		Tried:     "the C++ server of a packaged build (xllamacpp 2026.10), on a processor; neither llama-server's own binary nor its image was",
 		arguments: llamacppArguments, prepare: prepareLlamacpp, reset: resetLlamacpp,
 	},
 	{
@@ -87,7 +87,7 @@ var table = []Engine{
 		Traps: []string{
 			"One request is worked on at a time, the others wait in their order: slots of one WebAssembly thread starve each other.",
 		},
-		Tried:     "the server that `make engines` installs; there is no image",
+		Tried:     "wllama 3.8 under Node 20, with one thread; there is no image",
 		arguments: wllamaArguments,
 	},
 	{

@@ -151,6 +151,8 @@ func (d *Driver) prepare(ctx context.Context, u *unit, r scenarios.Runtime, e *e
 		return errors.New(u.death())
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("%w: %w%s", context.Cause(ctx), err, lastLines(u.process.output))
+	case errors.Is(err, engines.ErrNoModel): // what it wrote last says no more
+		return err
 	case err != nil:
 		return fmt.Errorf("%w%s", err, lastLines(u.process.output))
 	}

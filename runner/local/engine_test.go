@@ -112,7 +112,7 @@ func TestAModelThatTheStoreLacksIsToldAndNothingIsLeft(t *testing.T) {
 	dep.Runtime.Command = []string{os.Args[0], "be-engine"}
 	j := &journal{}
 	_, err := New(Options{Journal: j.write, StopGrace: time.Millisecond}).Start(t.Context(), dep)
-	if err == nil || !strings.HasPrefix(err.Error(), "starting runtime.mine: its store has no model \"gemma3:270m\": `ollama pull gemma3:270m` gets it") {
+	if err == nil || err.Error() != "starting runtime.mine: the model is not there: its store has no \"gemma3:270m\", and `ollama pull gemma3:270m` gets it" {
 		t.Error(err)
 	}
 	if left := Leftovers(j.all()); len(left) > 0 {

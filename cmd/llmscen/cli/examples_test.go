@@ -25,14 +25,20 @@ func toy() embedded.Engine {
 	}, simulated.Options{Model: "toy"})
 }
 
-// llamaServer stands in for the command that the example of that name starts: it takes its flags and serves.
+// llamaServer stands in for the command that the example of that name starts, and for the program of engine llamacpp: it
+// takes the flags of both and serves.
 func llamaServer() {
 	f := flag.NewFlagSet("llama-server", flag.ExitOnError)
 	host, port := f.String("host", "", ""), f.Int("port", 0, "")
 	f.String("model", "", "")
+	alias := f.String("alias", "", "")
+	for _, number := range []string{"ctx-size", "parallel", "threads"} {
+		f.Int(number, 0, "")
+	}
 	f.Bool("metrics", false, "")
+	f.Bool("slots", false, "")
 	_ = f.Parse(os.Args[1:]) // ends the process where they are wrong
-	o := embedded.ServeOptions{Listen: fmt.Sprintf("%s:%d", *host, *port)}
+	o := embedded.ServeOptions{Listen: fmt.Sprintf("%s:%d", *host, *port), Options: embedded.Options{Aliases: []string{*alias}}}
 	if err := embedded.Serve(context.Background(), toy(), o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
