@@ -153,6 +153,8 @@ func (d *Driver) prepare(ctx context.Context, u *unit, r scenarios.Runtime, e *e
 		return fmt.Errorf("%w: %w%s", context.Cause(ctx), err, lastLines(u.process.output))
 	case errors.Is(err, engines.ErrNoModel): // what it wrote last says no more
 		return err
+	case err != nil && u.cgroup.killedForMemory() != "":
+		return fmt.Errorf("a process of it %s: %w", u.cgroup.killedForMemory(), err)
 	case err != nil:
 		return fmt.Errorf("%w%s", err, lastLines(u.process.output))
 	}
