@@ -8,7 +8,8 @@ BENCHSTAT   := $(TOOLS)/benchstat-20260908
 GO_SOURCES  := $(shell find . -name '*.go' -not -path './.*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build quickstart test test-all bench lint fmt docs check notebooks interop wasm-check prometheus-check report-check report-bundle clean
+.PHONY: help build quickstart test test-all bench lint fmt docs check notebooks interop wasm-check prometheus-check \
+	report-check report-bundle engines engines-background engines-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -61,6 +62,15 @@ report-bundle: ## build the bundle that the HTML report carries from its pinned 
 wasm-check: ## rebuild the WASM guest and compare it with the one in the repository
 	./runner/embedded/wasm/guest/build.sh --check
 
+engines: ## build Ollama, llama.cpp's server and wllama below .engines; minutes, the first time
+	GO=$(GO) ./deploy/engines/build.sh
+
+engines-background: ## begin with the one that takes minutes; `make engines` waits for it
+	GO=$(GO) nohup nice ./deploy/engines/build.sh ollama >/dev/null 2>&1 </dev/null &
+
+engines-check: engines ## start each of them, compare their answers, end them
+	python3 ./deploy/engines/check.py
+
 $(GOLANGCI):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
@@ -70,4 +80,4 @@ $(BENCHSTAT):
 	mv $(TOOLS)/benchstat $@
 
 clean: ## remove what was built, not results
-	rm -rf bin .tools .venv
+	rm -rf bin .tools .venv .engines
