@@ -3,7 +3,8 @@
 
     llamacpp_server.py --model FILE.gguf --port 8080 [--context 1024] [--parallel 1] [--threads 1]
 
-It listens on 127.0.0.1 until SIGTERM or SIGINT. /health, /metrics, /slots, /props and /tokenize are on.
+It takes what llmscen gives llama-server as well: --host, --alias, --ctx-size (shared out among the slots), --metrics, --slots,
+--slot-save-path and --cache-ram. It listens on 127.0.0.1 until SIGTERM or SIGINT. /health, /metrics, /slots, /props and /tokenize are on.
 """
 
 import argparse
@@ -21,6 +22,13 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--context", type=int, default=1024, help="tokens that one request and its answer may have together")
     p.add_argument("--parallel", type=int, default=1, help="requests that are worked on at once")
     p.add_argument("--threads", type=int, default=1, help="threads that compute")
+    p.add_argument("--host", default="127.0.0.1")
+    p.add_argument("--alias", help="how requests call the model; else the file's name")
+    p.add_argument("--ctx-size", type=int, help="tokens of all slots together; goes over --context")
+    p.add_argument("--metrics", action="store_true", help="they are on anyway, and so are --slots")
+    p.add_argument("--slots", action="store_true", help=argparse.SUPPRESS)
+    p.add_argument("--slot-save-path", type=Path, help="a folder; without one slots can't be erased")
+    p.add_argument("--cache-ram", type=int, help="MiB of the host's prompt cache; 0: none")
     a = p.parse_args()
     if not a.model.is_file():
         p.error(f"there is no file {a.model}")
@@ -30,16 +38,20 @@ def arguments() -> argparse.Namespace:
 def parameters(a: argparse.Namespace) -> xllamacpp.CommonParams:
     p = xllamacpp.CommonParams()
     p.model.path = str(a.model)
-    p.model_alias = {a.model.stem}
-    p.hostnames = ["127.0.0.1"]
+    p.model_alias = {a.alias or a.model.stem}
+    p.hostnames = [a.host]
     p.port = a.port
     p.n_parallel = a.parallel
-    p.n_ctx = a.context * a.parallel  # each slot has its share
+    p.n_ctx = a.ctx_size or a.context * a.parallel  # each slot has its share
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = a.threads
     # A stream holds its HTTP thread to its end. With too few, requests wait where /metrics doesn't count them, and
     # /metrics waits with them.
     p.n_threads_http = a.parallel + 256
     p.endpoint_metrics = p.endpoint_slots = p.endpoint_props = True
+    if a.slot_save_path:
+        p.slot_save_path = f"{a.slot_save_path}/"
+    if a.cache_ram is not None:
+        p.cache_ram_mib = a.cache_ram
     p.offline = True  # downloads nothing
     p.ui = False
     return p

@@ -2,6 +2,7 @@
 //
 //   wllama_server.mjs --model FILE.gguf --port 8080 [--context 1024] [--threads 1] [--modules node_modules]
 //
+// It takes what llmscen gives it as well: --host, --alias, and --ctx-size for --context.
 // It listens on 127.0.0.1 until SIGTERM or SIGINT: /health, /v1/models, /v1/chat/completions and /v1/completions.
 // One request is worked on at a time and the others wait in the order of their coming: the slots of wllama's own server
 // starve each other. As in llama.cpp's server, the model that a request names is not looked at.
@@ -21,9 +22,9 @@ class Refusal extends Error {
   }
 }
 
-const { model, port, context, modules } = options();
+const { model, host, port, alias, context, modules } = options();
 const stream = { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' };
-const name = basename(model, '.gguf');
+const name = alias ?? basename(model, '.gguf');
 const packages = resolve(modules, '@wllama');
 
 let requests = 0;
@@ -52,7 +53,7 @@ function remember(text, detail) {
 }
 
 const server = createServer((request, response) => answer(request, response).catch((error) => fail(response, error)));
-server.listen(port, '127.0.0.1', () => console.log(`wllama serves ${name} at http://127.0.0.1:${server.address().port}`));
+server.listen(port, host, () => console.log(`wllama serves ${name} at http://${host}:${server.address().port}`));
 // Signals are left to the kernel, which ends the process at once: process.exit would wait for what V8 still compiles of
 // the guest in the background, for twenty seconds on a busy machine.
 
@@ -61,7 +62,10 @@ function options() {
     options: {
       model: { type: 'string' },
       port: { type: 'string' },
+      host: { type: 'string', default: '127.0.0.1' },
+      alias: { type: 'string' },
       context: { type: 'string', default: '1024' },
+      'ctx-size': { type: 'string' },
       threads: { type: 'string', default: '1' },
       modules: { type: 'string', default: 'node_modules' },
     },
@@ -69,7 +73,7 @@ function options() {
   if (!values.model || !values.port) throw new Error('--model and --port are needed');
   // With more, emscripten would start its threads from a blob: URL, inside the worker, which Node cannot.
   if (values.threads !== '1') throw new Error('--threads must be 1: under Node the guest has one thread');
-  return { ...values, port: +values.port, context: +values.context };
+  return { ...values, port: +values.port, context: +(values['ctx-size'] ?? values.context) };
 }
 
 async function answer(request, response) {

@@ -44,7 +44,6 @@ func wllamaArguments(s Start, l *line) {
 	l.flag("--alias", s.Name)
 	listen(s, l)
 	l.number("--ctx-size", s.ContextTokens)
-	l.number("--threads", s.Threads)
 }
 
 func modelPath(s Start) string {

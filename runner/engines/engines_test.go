@@ -48,7 +48,7 @@ func TestEachEngineIsStartedWithItsOwnArguments(t *testing.T) {
 			"--model /models/in-image.gguf --alias in-image --host 127.0.0.1 --port 8081 --ctx-size 2048 --parallel 4 --threads 2 --metrics --slots"},
 		{"slots that will be erased", "llamacpp", resetting,
 			"--model /m/tiny.gguf --alias tiny --host 127.0.0.1 --port 8081 --ctx-size 2048 --parallel 4 --threads 2 --metrics --slots --slot-save-path /tmp --cache-ram 0"},
-		{"one slot only", "wllama", ofFile("/m/tiny.gguf"), "--model /m/tiny.gguf --alias tiny --host 127.0.0.1 --port 8081 --ctx-size 512 --threads 2"},
+		{"one slot only", "wllama", ofFile("/m/tiny.gguf"), "--model /m/tiny.gguf --alias tiny --host 127.0.0.1 --port 8081 --ctx-size 512"},
 		{"the server is a file", "wasmedge", wasmedge,
 			"--dir /m:/m --nn-preload default:GGML:AUTO:/m/tiny.gguf /e/llama-api-server.wasm --model-name tiny --prompt-template gemma-instruct --socket-addr 127.0.0.1:8081 --ctx-size 512 --threads 2"},
 		{"all of it", "vllm", full(), "serve org/model --host 127.0.0.1 --port 8081 --max-model-len 512 --max-num-seqs 4"},

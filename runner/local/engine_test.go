@@ -159,6 +159,7 @@ func TestWhatAPlanNeedsAndThisMachineLacksIsToldBeforehand(t *testing.T) {
 		{with("llamacpp", "m", same), "runtime.mine needs the program llamacpp-server or llama-server, which is neither in .engines/bin (below this folder or one above it) nor on the PATH: install it, run `make engines`, or give its command."},
 		{with("llamacpp", "m", func(r *scenarios.Runtime) { r.Command = []string{"mine"} }), ""},
 		{with("wllama", "m", func(r *scenarios.Runtime) { r.Command = []string{"mine"} }), "runtime.mine is of engine wllama, which serves a GGUF file"},
+		{with("wllama", wasm.CarriedModel, func(r *scenarios.Runtime) { r.Command, r.Parallel = []string{"mine"}, 2 }), "runtime.mine says threads or parallel, and wllama has one thread"},
 		{with("ollama", "m", func(r *scenarios.Runtime) { r.Threads = 2 }), "runtime.mine says threads, which Ollama takes with a GGUF only"},
 		{with("vllm", "m", func(r *scenarios.Runtime) { r.Image = "x" }),
 			"runtime.mine has an image, and no container engine answers on this machine (docker is not installed; podman is not installed): start one, or leave the image out."},

@@ -53,6 +53,9 @@ func (d *Driver) lacks(dep runner.Deployment, e *engines.Engine, say func(string
 	if e.Name == "ollama" && r.Threads > 0 && r.ModelFile == "" && r.Model != wasm.CarriedModel {
 		say("%s says threads, which Ollama takes with a GGUF only: limit its resources, or leave threads out.", r.Addr)
 	}
+	if e.Name == "wllama" && (r.Threads > 1 || r.Parallel > 1) {
+		say("%s says threads or parallel, and wllama has one thread, which works on one request at a time: leave them out.", r.Addr)
+	}
 	if r.Image != "" {
 		return
 	}
