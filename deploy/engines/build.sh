@@ -17,7 +17,7 @@ make_once() {
 	local name=$1 arg log dir
 	shift
 	dir=$cache/$name-$(for arg in "$here/recipes/$name.sh" "$@"; do
-		if [ -f "$arg" ]; then cat "$arg"; else echo "$arg"; fi
+		if [ -f "$arg" ]; then cat "$arg"; else basename "$arg"; fi # a folder's name tells what it holds
 	done | sha256sum | cut -c1-12)
 	declare -g "$name=$dir"
 	[ ! -d "$dir" ] || return 0
