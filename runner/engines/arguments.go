@@ -6,6 +6,9 @@ import (
 	"strconv"
 )
 
+// httpThreads is how many requests to llama.cpp may wait, beside those that have a slot, where its metrics count them.
+const httpThreads = 256
+
 // llamacppArguments are those of llama-server, see tools/server/README.md of llama.cpp.
 //
 // --ctx-size is shared out among the slots, so that each gets what a scenario asks for one request.
@@ -24,6 +27,8 @@ func llamacppArguments(s Start, l *line) {
 	l.number("--ctx-size", s.ContextTokens*max(s.Parallel, 1))
 	l.number("--parallel", s.Parallel)
 	l.number("--threads", s.Threads)
+	// A stream holds its HTTP thread to its end: with too few, requests wait where no metric counts them.
+	l.number("--threads-http", httpThreads+s.Parallel)
 	l.flag("--metrics")
 	l.flag("--slots")
 	if s.ResetsCache {

@@ -74,6 +74,7 @@ var table = []Engine{
 			"Its context is shared out among its slots: it is started with `context_tokens` for each.",
 			"The build that was run closes a connection after its second stream, without a word: of requests on kept connections one in eight was reset. So each has a connection of its own, unless `headers` says `Connection`. What short connections carried can't always be proved, and then the runtime's network series are missing.",
 			"Its default port is changing from 8080 to 9931: it is always told one.",
+			"A stream holds one of its HTTP threads, of which it has four more than slots unless it is told: it is given 256 more, so that what waits is counted as deferred.",
 			"More threads than free cores make it slower by orders of magnitude.",
 			"The first chunk has a role and no text: it is no token.",
 		},
@@ -85,6 +86,7 @@ var table = []Engine{
 		Ready: "/health", ReadyTimeout: 5 * time.Minute, Protocols: bothOpenAI, TakesFiles: true,
 		Model: "a GGUF", Identity: fileIdentity,
 		Traps: []string{
+			"It is ready before it is fast: its guest is still compiled while it answers the first requests. A `warm_up` of ten seconds helps.",
 			"One request is worked on at a time, the others wait in their order: slots of one WebAssembly thread starve each other.",
 		},
 		Tried:     "wllama 3.8 under Node 20, with one thread; there is no image",

@@ -60,7 +60,7 @@ func TestAnEngineOfTheTableIsFoundStartedAndAskedWhatItIs(t *testing.T) {
 		t.Errorf("the model is at %s: %d bytes, %v", file, len(content), err)
 	}
 	_, port, _ := strings.Cut(strings.TrimPrefix(e.Targets[0].URL, "http://"), ":")
-	want := "--alias tiny-austen-gemma3 --host 127.0.0.1 --port " + port + " --ctx-size 512 --parallel 2 --threads 1 --metrics --slots --no-webui"
+	want := "--alias tiny-austen-gemma3 --host 127.0.0.1 --port " + port + " --ctx-size 512 --parallel 2 --threads 1 --threads-http 258 --metrics --slots --no-webui"
 	if !strings.HasSuffix(got, want) {
 		t.Errorf("started with %s, want %s", got, want)
 	}
@@ -203,7 +203,7 @@ func TestARuntimeInAContainerHasItsLimitsAndIsRemoved(t *testing.T) {
 	_, port, _ := strings.Cut(strings.TrimPrefix(e.Targets[0].URL, "http://"), ":")
 	for _, want := range []string{
 		"run --name " + name + " --publish 127.0.0.1:" + port + ":8080 --cpus 1.5 --memory 1073741824 --memory-swap 1073741824 --volume ",
-		":/models/tiny-austen-gemma3.gguf:ro --env A=b example.org/llama:1 --model /models/tiny-austen-gemma3.gguf --alias tiny-austen-gemma3 --host 0.0.0.0 --port 8080 --threads 1 --metrics --slots",
+		":/models/tiny-austen-gemma3.gguf:ro --env A=b example.org/llama:1 --model /models/tiny-austen-gemma3.gguf --alias tiny-austen-gemma3 --host 0.0.0.0 --port 8080 --threads 1 --threads-http 256 --metrics --slots",
 	} {
 		if !strings.Contains(run, want) {
 			t.Errorf("%s\ndoes not have\n%s", run, want)

@@ -32,7 +32,7 @@ func llamaServer() {
 	host, port := f.String("host", "", ""), f.Int("port", 0, "")
 	f.String("model", "", "")
 	alias := f.String("alias", "", "")
-	for _, number := range []string{"ctx-size", "parallel", "threads"} {
+	for _, number := range []string{"ctx-size", "parallel", "threads", "threads-http"} {
 		f.Int(number, 0, "")
 	}
 	f.Bool("metrics", false, "")
