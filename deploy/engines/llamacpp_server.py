@@ -3,8 +3,10 @@
 
     llamacpp_server.py --model FILE.gguf --port 8080 [--context 1024] [--parallel 1] [--threads 1]
 
-It takes what llmscen gives llama-server as well: --host, --alias, --ctx-size (shared out among the slots), --metrics, --slots,
---slot-save-path and --cache-ram. It listens on 127.0.0.1 until SIGTERM or SIGINT. /health, /metrics, /slots, /props and /tokenize are on.
+It takes what llmscen gives llama-server as well: --host, --alias, --ctx-size (shared out among the slots), --threads-http,
+--metrics, --slots, --slot-save-path and --cache-ram.
+
+It listens on 127.0.0.1 until SIGTERM or SIGINT. /health, /metrics, /slots, /props and /tokenize are on.
 """
 
 import argparse
@@ -25,6 +27,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--alias", help="how requests call the model; else the file's name")
     p.add_argument("--ctx-size", type=int, help="tokens of all slots together; goes over --context")
+    p.add_argument("--threads-http", type=int, help="else 256 more than --parallel")
     p.add_argument("--metrics", action="store_true", help="they are on anyway, and so are --slots")
     p.add_argument("--slots", action="store_true", help=argparse.SUPPRESS)
     p.add_argument("--slot-save-path", type=Path, help="a folder; without one slots can't be erased")
@@ -46,7 +49,7 @@ def parameters(a: argparse.Namespace) -> xllamacpp.CommonParams:
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = a.threads
     # A stream holds its HTTP thread to its end. With too few, requests wait where /metrics doesn't count them, and
     # /metrics waits with them.
-    p.n_threads_http = a.parallel + 256
+    p.n_threads_http = a.threads_http or a.parallel + 256
     p.endpoint_metrics = p.endpoint_slots = p.endpoint_props = True
     if a.slot_save_path:
         p.slot_save_path = f"{a.slot_save_path}/"
