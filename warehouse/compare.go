@@ -52,13 +52,15 @@ func ParseFigure(text string) (Figure, error) {
 	switch len(words) {
 	case 1:
 		f := Figure{Metric: words[0], Stat: "p50"}
-		if stat, ok := usualStat[f.Metric]; ok {
+		stat, usual := usualStat[f.Metric]
+		switch {
+		case usual:
 			f.Stat = stat
-		} else if strings.HasSuffix(f.Metric, "_memory_working_set_bytes") {
+		case strings.HasSuffix(f.Metric, "_memory_working_set_bytes"):
 			f.Stat = "max"
-		} else if strings.Contains(f.Metric, "_network_") {
+		case strings.Contains(f.Metric, "_network_"):
 			f.Stat = "sum"
-		} else if strings.HasPrefix(f.Metric, "runtime_") || strings.HasPrefix(f.Metric, "client_") || strings.HasPrefix(f.Metric, "node_") {
+		case strings.HasPrefix(f.Metric, "runtime_"), strings.HasPrefix(f.Metric, "client_"), strings.HasPrefix(f.Metric, "node_"):
 			f.Stat = "mean"
 		}
 		return f, nil

@@ -193,6 +193,8 @@ func TestAFigureIsNamedByItsMetricAndStatistic(t *testing.T) {
 	for text, want := range map[string]Figure{
 		"ttft": {"ttft", "p50"}, "ttft.p99": {"ttft", "p99"}, "end_to_end p90": {"end_to_end", "p90"}, "errors": {"errors", "ratio"},
 		"output_tokens_per_second": {"output_tokens_per_second", "system"}, "runtime_cpu_cores": {"runtime_cpu_cores", "mean"},
+		"runtime_memory_working_set_bytes": {"runtime_memory_working_set_bytes", "max"}, "recovery": {"recovery", "seconds"},
+		"runtime_network_transmit_bytes": {"runtime_network_transmit_bytes", "sum"}, "capacity": {"capacity", "per_second"},
 	} {
 		if got, err := ParseFigure(text); got != want || err != nil {
 			t.Errorf("%q is %v, %v", text, got, err)

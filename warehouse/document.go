@@ -125,7 +125,12 @@ func (d *documenting) machine() string {
 		if json.Unmarshal([]byte(t.Fingerprint), &f) != nil || f.CPUs == 0 {
 			continue
 		}
-		all = append(all, strings.TrimSpace(fmt.Sprintf("%s, %d CPUs, %s, %s %s, llmscen %s", f.CPU, f.CPUs, report.Bytes.Text(f.Memory), f.OS, f.Kernel, f.Version)))
+		memory := ""
+		if f.Memory > 0 {
+			memory = report.Bytes.Text(f.Memory)
+		}
+		parts := []string{f.CPU, fmt.Sprintf("%d CPUs", f.CPUs), memory, strings.TrimSpace(f.OS + " " + f.Kernel), strings.TrimSpace("llmscen " + f.Version)}
+		all = append(all, strings.Join(different(parts), ", "))
 	}
 	return strings.Join(different(all), "; ")
 }
