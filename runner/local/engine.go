@@ -80,15 +80,9 @@ func (d *Driver) asProcess(r scenarios.Runtime, e *engines.Engine, s *engines.St
 		}
 		s.Files = append(s.Files, path)
 	}
-	program := ""
-	if len(r.Command) > 0 {
-		program = r.Command[0]
-	} else {
-		path, err := engines.Locate(d.searchDir(), e.Programs...)
-		if err != nil {
-			return err
-		}
-		program = path
+	program, err := d.program(r, e)
+	if err != nil {
+		return err
 	}
 	if e.Name == "ollama" && s.File != "" { // a store of our own: the user's is the user's
 		cache, err := d.cacheDir()
@@ -105,6 +99,14 @@ func (d *Driver) asProcess(r scenarios.Runtime, e *engines.Engine, s *engines.St
 	return nil
 }
 
+// program is the scenario's own, or the engine's where it is found.
+func (d *Driver) program(r scenarios.Runtime, e *engines.Engine) (string, error) {
+	if len(r.Command) > 0 {
+		return r.Command[0], nil
+	}
+	return engines.Locate(d.searchDir(), e.Programs...)
+}
+
 // asContainer is an engine in a container of the runtime's image.
 func asContainer(r scenarios.Runtime, e *engines.Engine, s *engines.Start, l *launch) {
 	s.Host, s.Port, s.Fetch = "0.0.0.0", e.ImagePort, true
@@ -116,9 +118,7 @@ func asContainer(r scenarios.Runtime, e *engines.Engine, s *engines.Start, l *la
 	case s.File == "" && e.ModelStore != "":
 		l.mounts[e.ModelStore] = "llmscen-" + e.Name // a volume, so that a model is fetched once
 	}
-	for _, name := range e.Files {
-		s.Files = append(s.Files, name) // in the image's own folder
-	}
+	s.Files = append(s.Files, e.Files...) // in the image's own folder
 	l.entries = e.ImageCommand
 	if len(r.Command) > 0 {
 		l.entries = r.Command[:1]
