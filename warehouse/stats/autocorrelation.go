@@ -31,11 +31,14 @@ func AutocorrelationTime(xs []float64) float64 {
 	return min(max(tau, 1), float64(n))
 }
 
+// constant is the variance, by the square of the mean, up to which a series is: the mean of equal numbers is rounded.
+const constant = 1e-20
+
 // autocorrelation is ρ(k) for every lag, by the fast Fourier transform of the padded series; nil for a constant one.
 func autocorrelation(xs []float64) []float64 {
 	n := len(xs)
 	mean, variance := meanVariance(xs)
-	if variance == 0 {
+	if variance <= constant*mean*mean {
 		return nil
 	}
 	// Padded to at least twice the length, so that the series does not meet its own end.

@@ -240,3 +240,15 @@ func TestAProportionOfNothingHasNoInterval(t *testing.T) {
 		t.Error("it has")
 	}
 }
+
+func TestASeriesOfEqualNumbersHasNoAutocorrelationWhateverTheirMeanIsRoundedTo(t *testing.T) {
+	xs := make([]float64, 150)
+	for _, x := range []float64{0, 0.1, 0.3, 1e-9, 12345.678} {
+		for i := range xs {
+			xs[i] = x
+		}
+		if tau := AutocorrelationTime(xs); tau != 1 {
+			t.Errorf("%v has %v", x, tau)
+		}
+	}
+}
