@@ -219,7 +219,7 @@ func TestASearchSaysWhereItsRangeEnds(t *testing.T) {
 		{10, 25, "the capacity is at least 25/s, the highest that was tried", 4},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			book := searched(t, t.Context(), scenarios.Load{From: c.from, To: c.to, Over: 10 * time.Second, Then: then}, 0)
+			book := searched(t, t.Context(), scenarios.Load{From: c.from, To: c.to, Over: 15 * time.Second, Then: then}, 0)
 			if s := book.said("capacity"); len(s) != 1 || s[0] != c.capacity || len(book.sealed.Report.Stages) != c.stages {
 				t.Errorf("it says %q after %d stages", s, len(book.sealed.Report.Stages))
 			}
@@ -232,7 +232,7 @@ func TestASearchSaysWhereItsRangeEnds(t *testing.T) {
 
 func TestASearchEndsWhenTheRuntimeDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		book := searched(t, t.Context(), scenarios.Load{From: 10, To: 500, Over: 10 * time.Second, Then: []scenarios.SearchStage{{Over: time.Second, CapacityRatio: 2}}}, 250)
+		book := searched(t, t.Context(), scenarios.Load{From: 10, To: 500, Over: 15 * time.Second, Then: []scenarios.SearchStage{{Over: time.Second, CapacityRatio: 2}}}, 350)
 		held, lost := book.bracket()
 		if held != 10 || lost != 20 || len(book.sealed.Report.Stages) != 2 || len(book.said("stress_skipped")) != 1 || book.sealed.RuntimeDied == "" {
 			t.Errorf("held %v, not %v, %q, %q", held, lost, book.said("probe"), book.sealed.RuntimeDied)
@@ -242,9 +242,9 @@ func TestASearchEndsWhenTheRuntimeDies(t *testing.T) {
 
 func TestASearchThatIsInterruptedKeepsWhatItFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
 		defer cancel()
-		book := searched(t, ctx, scenarios.Load{From: 10, To: 500, Over: 10 * time.Second}, 0)
+		book := searched(t, ctx, scenarios.Load{From: 10, To: 500, Over: 15 * time.Second}, 0)
 		stages := book.sealed.Report.Stages
 		if held, lost := book.bracket(); held != 20 || lost != 0 || len(stages) != 3 || stages[2].Outcome != "" {
 			t.Errorf("held %v, not %v: %s", held, lost, fmt.Sprint(stages))

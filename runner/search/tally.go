@@ -2,6 +2,7 @@ package search
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ type Tally struct {
 	objectives []scenarios.Objective
 	tokens     []Attainment // by objective: of gaps between tokens, which are many to a request
 	requests   []tallied
+	latencies  [][]float64 // by objective, of each request: seconds, NaN where it has none
 	lost       int64
 }
 
@@ -34,6 +36,7 @@ func NewTally(slo *scenarios.SLO) *Tally {
 		}
 	}
 	t.tokens = make([]Attainment, len(t.objectives))
+	t.latencies = make([][]float64, len(t.objectives))
 	return t
 }
 
@@ -50,6 +53,9 @@ func (t *Tally) Add(r *tables.Request) {
 		t.lost++
 	}
 	good := r.ErrorKind == ""
+	for i := range t.latencies {
+		t.latencies[i] = append(t.latencies[i], math.NaN())
+	}
 	for i, o := range t.objectives {
 		if o.Metric == "goodput" {
 			continue
@@ -80,24 +86,30 @@ func (q *tallied) set(i int, kept, tried bool) {
 // keeps tells whether a request keeps an objective; tried is false where it has nothing that the objective is about.
 func (t *Tally) keeps(i int, o scenarios.Objective, r *tables.Request) (kept, tried bool) {
 	ok := r.ErrorKind == ""
-	within := func(d time.Duration) bool { return ok && d.Seconds() <= o.Limit }
+	var latency float64
 	switch o.Metric {
 	case "errors":
 		return ok, true
-	case "ttft":
-		return within(time.Duration(r.FirstTokenAt - r.IntendedAt)), !ok || r.FirstTokenAt != 0
-	case "end_to_end":
-		return within(time.Duration(r.DoneAt - r.IntendedAt)), true
-	case "tpot":
-		if n := r.OutputTokens.V; n > 1 {
-			return ok && float64(r.LastTokenAt-r.FirstTokenAt)/1e9/float64(n-1) <= o.Limit, true
-		}
-		return false, !ok
 	case "inter_token":
 		return t.gaps(i, o, r)
+	case "ttft":
+		latency, tried = seconds(r.FirstTokenAt-r.IntendedAt), r.FirstTokenAt != 0
+	case "end_to_end":
+		latency, tried = seconds(r.DoneAt-r.IntendedAt), r.DoneAt != 0
+	case "tpot":
+		n := r.OutputTokens.V
+		latency, tried = seconds(r.LastTokenAt-r.FirstTokenAt)/float64(n-1), n > 1
 	}
-	return false, false
+	if !ok {
+		return false, true
+	}
+	if tried {
+		t.latencies[i][len(t.latencies[i])-1] = latency
+	}
+	return tried && latency <= o.Limit, tried
 }
+
+func seconds(d tables.Instant) float64 { return float64(d) / 1e9 }
 
 // gaps counts the gaps between the tokens of a success; the request itself keeps the objective's percentile, or it does not.
 func (t *Tally) gaps(i int, o scenarios.Objective, r *tables.Request) (kept, tried bool) {
@@ -152,32 +164,56 @@ func (t *Tally) MedianTotal() time.Duration {
 
 // Evidence is what the rows so far say.
 func (t *Tally) Evidence() Evidence {
-	slices.SortFunc(t.requests, func(a, b tallied) int { return cmp.Compare(a.intended, b.intended) })
+	order := make([]int, len(t.requests))
+	for k := range order {
+		order[k] = k
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(t.requests[a].intended, t.requests[b].intended) })
 	e := Evidence{Requests: int64(len(t.requests)), LostToOverload: t.lost}
+	taus := make([]float64, len(t.objectives))
+	for i := range taus {
+		taus[i] = stats.AutocorrelationTime(t.latenciesOf(i, order))
+	}
 	for i, o := range t.objectives {
-		a := Attainment{Objective: o}
-		if o.Metric == "inter_token" {
-			a = t.tokens[i]
-			a.Objective = o
-			e.Objectives = append(e.Objectives, a)
-			continue
+		if o.Metric == "goodput" { // which is about all latencies
+			taus[i] = slices.Max(taus)
 		}
-		var kept []float64
-		for _, q := range t.requests {
-			if q.tried&(1<<i) == 0 {
-				continue
-			}
+		e.Objectives = append(e.Objectives, t.attainment(i, order, taus[i]))
+	}
+	return e
+}
+
+// attainment counts an objective. What a request is worth comes from the latencies, not only from whether they kept the
+// limit: where all keep it, that looks independent, however much each resembles the one before.
+func (t *Tally) attainment(i int, order []int, tau float64) Attainment {
+	if t.objectives[i].Metric == "inter_token" {
+		a := t.tokens[i]
+		a.Objective = t.objectives[i]
+		return a
+	}
+	a := Attainment{Objective: t.objectives[i]}
+	var kept []float64
+	for _, k := range order {
+		if q := t.requests[k]; q.tried&(1<<i) != 0 {
 			x := float64(q.kept >> i & 1)
 			kept = append(kept, x)
 			a.Kept += x
 		}
-		a.Of = float64(len(kept))
-		if a.Of > 0 {
-			a.Worth = a.Of / stats.AutocorrelationTime(kept)
-		}
-		e.Objectives = append(e.Objectives, a)
 	}
-	return e
+	if a.Of = float64(len(kept)); a.Of > 0 {
+		a.Worth = a.Of / min(max(tau, stats.AutocorrelationTime(kept)), a.Of)
+	}
+	return a
+}
+
+func (t *Tally) latenciesOf(i int, order []int) []float64 {
+	var xs []float64
+	for _, k := range order {
+		if x := t.latencies[i][k]; !math.IsNaN(x) {
+			xs = append(xs, x)
+		}
+	}
+	return xs
 }
 
 // Backlog remembers how many requests were due and on their way, from look to look.

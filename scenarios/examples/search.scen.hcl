@@ -14,7 +14,7 @@ prompt_set "synthetic" "short" {
 }
 
 slo "interactive" {
-  objective "ttft" { p95 = "100ms" }
+  objective "ttft" { p90 = "100ms" }
   objective "errors" { max_ratio = 0.01 }
 }
 

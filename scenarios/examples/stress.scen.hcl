@@ -15,7 +15,7 @@ prompt_set "synthetic" "short" {
 }
 
 slo "interactive" {
-  objective "ttft" { p95 = "150ms" }
+  objective "ttft" { p90 = "150ms" }
   objective "errors" { max_ratio = 0.01 }
 }
 

@@ -13,7 +13,7 @@ var searchColumns = []Column{
 	{Key: "trial", Header: "trial", Doc: "The trial's ID."},
 	{Key: "apply", Wide: true, Doc: "The apply that made the trial."},
 	{Key: "capacity", Kind: Number, Doc: "The highest rate, or number of users, that met every objective."},
-	{Key: "capacity_low", Header: "at\nleast", Kind: Number, Doc: "The highest that met them beyond doubt: the lower end of the interval at 95 % confidence."},
+	{Key: "capacity_low", Header: "at\nleast", Kind: Number, Doc: "The highest that met them beyond doubt: the lower end of the interval."},
 	{Key: "capacity_high", Header: "less\nthan", Kind: Number, Doc: "The lowest that beyond doubt did not: its upper end."},
 	{Key: "binding_objective", Header: "binds", Doc: "The objective that ended the search."},
 	{Key: "overload_ratio", Header: "stress\nat", Kind: Number, Doc: "How many times the capacity was asked in the stage that asked the most."},

@@ -31,7 +31,7 @@ prompt_set "synthetic" "short" {
 }
 
 slo "s" {
-  objective "ttft" { p95 = "500ms" }
+  objective "ttft" { p90 = "500ms" }
   objective "errors" { max_ratio = 0.01 }
 }
 
@@ -54,8 +54,8 @@ run "r" {
 `
 
 // TestASearchFindsTheCapacityOfAServerThatIsKnown asks a server of eight slots and a tenth of a second: it answers 80
-// requests a second. At a rate r above it the wait of the last of 95 in 100 is 0.95·(160/80 − 160/r) s, and the objective
-// leaves 0.4 s: up to r = 101.3 it is held. From below, half of the capacity leaves each request those 0.4 s for a machine
+// requests a second. At a rate r above it the wait of the last of 90 in 100 is 0.90·(160/80 − 160/r) s, and the objective
+// leaves 0.4 s: up to r = 102.9 it is held. From below, half of the capacity leaves each request those 0.4 s for a machine
 // that is busy with others.
 func TestASearchFindsTheCapacityOfAServerThatIsKnown(t *testing.T) {
 	engine := simulated.New(scenarios.Simulated{TimeToFirstToken: scenarios.Constant(0.1), Parallel: 8}, simulated.Options{Model: "toy"})
@@ -109,7 +109,7 @@ func checkSearch(t *testing.T, db *sql.DB, out string) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if knee < 40 || knee > 102 || low > knee || high <= knee || slo != "pass" || binding != "ttft p95" {
+	if knee < 40 || knee > 104 || low > knee || high <= knee || slo != "pass" || binding != "ttft p90" {
 		t.Errorf("the capacity is 80, and it says %v (%v to %v), %s by %s: %s", knee, low, high, slo, binding, out)
 	}
 	for query, want := range map[string]int64{
