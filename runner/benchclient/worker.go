@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/runner/prompts"
@@ -139,7 +140,7 @@ func (r *Report) add(w load.Report) {
 	}
 	r.StartedAt = before.StartedAt
 	r.MeasureFrom, r.MeasureUntil = cmp.Or(before.MeasureFrom, w.MeasureFrom), max(before.MeasureUntil, w.MeasureUntil)
-	r.Stages = append(before.Stages[:len(before.Stages):len(before.Stages)], w.Stages...)
+	r.Stages = slices.Concat(before.Stages, w.Stages)
 	r.Pacer = cmp.Or(w.Pacer, before.Pacer)
 	r.Due, r.Sent, r.NotSent, r.Failed = before.Due+w.Due, before.Sent+w.Sent, before.NotSent+w.NotSent, before.Failed+w.Failed
 	r.MaxLag, r.SinkBlocked = max(before.MaxLag, w.MaxLag), before.SinkBlocked+w.SinkBlocked
