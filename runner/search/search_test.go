@@ -213,16 +213,18 @@ func TestATallyCountsWhatTheObjectivesAreAbout(t *testing.T) {
 	}
 }
 
-func TestRequestsThatResembleTheirNeighboursAreWorthLessEvenWhereAllKeepTheLimit(t *testing.T) {
-	tally := NewTally(&scenarios.SLO{Objectives: []scenarios.Objective{{Metric: "goodput", Stat: "min_ratio", Limit: 0.9}, ttftP95}})
-	for k := range 1000 {
-		at := tables.Instant((k*7%1000)*1e6 + 1) // in another order than they were due
-		wait := 0.1 + 0.05*math.Sin(float64(at)/1e6/50)
-		tally.Add(&tables.Request{Final: true, Phase: tables.PhaseMeasure, IntendedAt: at, FirstTokenAt: at + tables.Instant(wait*1e9), DoneAt: at + 1e9})
-	}
-	for _, a := range tally.Evidence().Objectives {
-		if a.Kept != 1000 || a.Worth > 100 || a.Worth < 1 {
-			t.Errorf("%s: %v of %v, worth %v", a.Objective.Metric, a.Kept, a.Of, a.Worth)
+func TestRequestsThatResembleTheirNeighboursAreWorthLessUnlessTheyAreFarFromTheLimit(t *testing.T) {
+	for _, c := range []struct{ level, least, most float64 }{{0.1, 1, 100}, {0.02, 1000, 1000}} {
+		tally := NewTally(&scenarios.SLO{Objectives: []scenarios.Objective{{Metric: "goodput", Stat: "min_ratio", Limit: 0.9}, ttftP95}})
+		for k := range 1000 {
+			at := tables.Instant((k*7%1000)*1e6 + 1) // in another order than they were due
+			wait := c.level * (1 + 0.5*math.Sin(float64(at)/1e6/50))
+			tally.Add(&tables.Request{Final: true, Phase: tables.PhaseMeasure, IntendedAt: at, FirstTokenAt: at + tables.Instant(wait*1e9), DoneAt: at + 1e9})
+		}
+		for _, a := range tally.Evidence().Objectives {
+			if a.Kept != 1000 || a.Worth < c.least || a.Worth > c.most {
+				t.Errorf("%s of %v s: %v of %v, worth %v", a.Objective.Metric, c.level, a.Kept, a.Of, a.Worth)
+			}
 		}
 	}
 }

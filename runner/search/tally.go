@@ -206,12 +206,21 @@ func (t *Tally) attainment(i int, order []int, tau float64) Attainment {
 	return a
 }
 
+// nearLimit is the part of a limit up to which latencies are far from it: how much they resemble each other then says
+// nothing of whether others would pass it.
+const nearLimit = 0.5
+
+// latenciesOf are the latencies that an objective is about, in the order in which their requests were due; none where all
+// are far from the limit.
 func (t *Tally) latenciesOf(i int, order []int) []float64 {
 	var xs []float64
 	for _, k := range order {
 		if x := t.latencies[i][k]; !math.IsNaN(x) {
 			xs = append(xs, x)
 		}
+	}
+	if len(xs) == 0 || slices.Max(xs) <= nearLimit*t.objectives[i].Limit {
+		return nil
 	}
 	return xs
 }
