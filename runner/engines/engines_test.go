@@ -185,3 +185,18 @@ func TestAProgramIsFoundAboveFirstAndThenOnThePath(t *testing.T) {
 		t.Error("found a file that there isn't")
 	}
 }
+
+func TestAModelIsFoundByItsName(t *testing.T) {
+	root := t.TempDir()
+	below := filepath.Join(root, "a")
+	if err := os.MkdirAll(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	built := write(t, 0o644, root, ModelsFolder, "large.gguf")
+	write(t, 0o644, root, "secret.gguf")
+	for name, want := range map[string]string{"large": built, "small": "", "": "", "../../secret": "", "org/large": ""} {
+		if got := LocateModel(below, name); got != want {
+			t.Errorf("%q: found %q, want %q", name, got, want)
+		}
+	}
+}

@@ -10,8 +10,11 @@ import (
 	"strings"
 )
 
-// Folder is where `make engines` puts programs, below the current folder or one above it.
-const Folder = ".engines/bin"
+// Folder and ModelsFolder are where `make engines` puts programs and models, below the current folder or one above it.
+const (
+	Folder       = ".engines/bin"
+	ModelsFolder = ".engines/models"
+)
 
 // ErrNotFound says that a program is nowhere.
 var ErrNotFound = errors.New("not found")
@@ -20,7 +23,7 @@ var ErrNotFound = errors.New("not found")
 // anywhere is taken, so that what `make engines` built goes before what is installed under the same name.
 func Locate(dir string, names ...string) (string, error) {
 	for _, name := range names {
-		if path := above(dir, name, true); path != "" {
+		if path := above(dir, filepath.Join(Folder, name), true); path != "" {
 			return path, nil
 		}
 	}
@@ -34,7 +37,7 @@ func Locate(dir string, names ...string) (string, error) {
 
 // LocateFile finds a file that a program needs, in the same folders.
 func LocateFile(dir, name string) (string, error) {
-	if path := above(dir, name, false); path != "" {
+	if path := above(dir, filepath.Join(Folder, name), false); path != "" {
 		return path, nil
 	}
 	for _, d := range filepath.SplitList(os.Getenv("PATH")) {
@@ -45,9 +48,19 @@ func LocateFile(dir, name string) (string, error) {
 	return "", fmt.Errorf("%w: %s is neither in %s below %s or a folder above it nor in a folder of the PATH", ErrNotFound, name, Folder, dir)
 }
 
-func above(dir, name string, program bool) string {
+// LocateModel finds the GGUF of a model that `make engines` made, by the model's name: in ModelsFolder below dir or a
+// folder above it. "": there is none.
+func LocateModel(dir, name string) string {
+	if name == "" || name != filepath.Base(name) {
+		return "" // another hub's name, as in org/model
+	}
+	return above(dir, filepath.Join(ModelsFolder, name+".gguf"), false)
+}
+
+// above finds a file by its path below dir or a folder above it; "": there is none.
+func above(dir, path string, program bool) string {
 	for ; ; dir = filepath.Dir(dir) {
-		if path := filepath.Join(dir, Folder, name); isFile(path, program) {
+		if path := filepath.Join(dir, path); isFile(path, program) {
 			return path
 		}
 		if dir == filepath.Dir(dir) {

@@ -119,6 +119,7 @@ func (d *Driver) Start(ctx context.Context, dep runner.Deployment) (runner.Endpo
 }
 
 func (d *Driver) start(ctx context.Context, dep runner.Deployment) (*unit, error) {
+	dep.Runtime = d.named(dep.Runtime)
 	r := dep.Runtime
 	if r.Engine == "endpoint" {
 		return d.reach(ctx, dep)

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -195,7 +196,7 @@ func (s serving) engine(ctx context.Context, o *embedded.Options, progress func(
 	r := s.Runtime
 	switch {
 	case r.Engine == "wasm":
-		w := wasm.Options{ModelPath: r.Model, ContextTokens: r.ContextTokens, Parallel: r.Parallel, Progress: progress}
+		w := wasm.Options{ModelPath: cmp.Or(r.ModelFile, r.Model), ContextTokens: r.ContextTokens, Parallel: r.Parallel, Progress: progress}
 		if r.Model == wasm.CarriedModel {
 			w.ModelPath = ""
 		}

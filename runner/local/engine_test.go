@@ -13,6 +13,7 @@ import (
 
 	"github.com/llmscen/llmscen/runner"
 	"github.com/llmscen/llmscen/runner/embedded/wasm"
+	"github.com/llmscen/llmscen/runner/engines"
 	"github.com/llmscen/llmscen/scenarios"
 )
 
@@ -63,6 +64,35 @@ func TestAnEngineOfTheTableIsFoundStartedAndAskedWhatItIs(t *testing.T) {
 	want := "--alias tiny-austen-gemma3 --host 127.0.0.1 --port " + port + " --ctx-size 512 --parallel 2 --threads 1 --threads-http 258 --metrics --slots --no-webui"
 	if !strings.HasSuffix(got, want) {
 		t.Errorf("started with %s, want %s", got, want)
+	}
+}
+
+// builtModel is a model where `make engines` puts them, by the name built.
+func builtModel(t *testing.T, root string) string {
+	t.Helper()
+	file := filepath.Join(root, engines.ModelsFolder, "built.gguf")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, wasm.CarriedGGUF(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestABuiltModelIsServedByItsName(t *testing.T) {
+	root := t.TempDir()
+	file := builtModel(t, root)
+	d := New(Options{SearchDir: root, CacheDir: t.TempDir(), StopGrace: time.Millisecond})
+	dep := engineDeployment("wllama", "built")
+	dep.Runtime.Command = []string{os.Args[0], "be-engine"}
+	if e := start(t, d, dep); e.Model != "built" || !strings.HasPrefix(strings.Join(startedWith(t, e).Args, " "), "--model "+file) {
+		t.Errorf("%+v", e)
+	}
+	carried := engineDeployment("wasm", "built")
+	carried.Name = "carried"
+	if e := start(t, d, carried); e.ModelDigest == "" || e.Quantization != "F32" {
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -143,6 +173,7 @@ func TestWhatAPlanNeedsAndThisMachineLacksIsToldBeforehand(t *testing.T) {
 	root := t.TempDir()
 	t.Setenv("PATH", root)
 	script(t, filepath.Join(root, ".engines", "bin"), "ollama", "be-engine")
+	builtModel(t, root)
 	with := func(engine, model string, change func(*scenarios.Runtime)) runner.Deployment {
 		dep := engineDeployment(engine, model)
 		change(&dep.Runtime)
@@ -164,6 +195,9 @@ func TestWhatAPlanNeedsAndThisMachineLacksIsToldBeforehand(t *testing.T) {
 		{with("vllm", "m", func(r *scenarios.Runtime) { r.Image = "x" }),
 			"runtime.mine has an image, and no container engine answers on this machine (docker is not installed; podman is not installed): start one, or leave the image out."},
 		{with("command", "", func(r *scenarios.Runtime) { r.Image = "x" }), "runtime.mine has an image"},
+		{with("wllama", "built", func(r *scenarios.Runtime) { r.Command = []string{"mine"} }), ""},
+		{with("wasm", "built", same), ""},
+		{with("wasm", "m", same), "runtime.mine has the model m, which is neither the carried one nor one of .engines/models"},
 		{with("simulated", "", same), ""},
 		{elsewhere, ""},
 	} {

@@ -27,6 +27,14 @@ type model struct {
 	seen         fs.FileInfo // when it was read
 }
 
+// named gives a runtime whose model is one of `make engines` that model's file.
+func (d *Driver) named(r scenarios.Runtime) scenarios.Runtime {
+	if e, known := engines.Find(r.Engine); known && e.TakesFiles && r.ModelFile == "" && r.Model != wasm.CarriedModel {
+		r.ModelFile = engines.LocateModel(d.searchDir(), r.Model)
+	}
+	return r
+}
+
 // modelOf is the file that a runtime serves; nil: the engine knows the model by its name.
 func (d *Driver) modelOf(r scenarios.Runtime) (*model, error) {
 	path := r.ModelFile

@@ -23,8 +23,12 @@ func Preflight(ctx context.Context, deployments []runner.Deployment, searchDir s
 	}
 	noContainers, asked := error(nil), false
 	for _, dep := range deployments {
+		dep.Runtime = d.named(dep.Runtime)
 		r := dep.Runtime
 		e, known := engines.Find(r.Engine)
+		if known && e.Name == "wasm" && r.Model != "" && needsFile(r, e) {
+			say("%s has the model %s, which is neither the carried one nor one of %s (below this folder or one above it): write model = \"FILE.gguf\", a file below the scenario's folder.", r.Addr, r.Model, engines.ModelsFolder)
+		}
 		if !known || e.Carried || r.Engine == "endpoint" || dep.NodePool != nil && dep.NodePool.Kind != "local" {
 			continue
 		}
@@ -48,7 +52,7 @@ func Preflight(ctx context.Context, deployments []runner.Deployment, searchDir s
 func (d *Driver) lacks(dep runner.Deployment, e *engines.Engine, say func(string, ...any)) {
 	r := dep.Runtime
 	if needsFile(r, e) {
-		say("%s is of engine %s, which serves a GGUF file: write model = \"FILE.gguf\", a file below the scenario's folder, or the carried model's name.", r.Addr, e.Name)
+		say("%s is of engine %s, which serves a GGUF file: write model = \"FILE.gguf\", a file below the scenario's folder, or the name of the carried model or of one in %s (below this folder or one above it).", r.Addr, e.Name, engines.ModelsFolder)
 	}
 	if e.Name == "ollama" && r.Threads > 0 && r.ModelFile == "" && r.Model != wasm.CarriedModel {
 		say("%s says threads, which Ollama takes with a GGUF only: limit its resources, or leave threads out.", r.Addr)

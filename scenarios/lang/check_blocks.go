@@ -34,7 +34,7 @@ func (m *module) checkRuntime(b *block, r *scenarios.Runtime) {
 		m.checkSimulated(b, r)
 	case "endpoint":
 		m.checkEndpoint(b, r)
-	case "ollama", "llamacpp", "wllama", "wasmedge":
+	case "wasm", "ollama", "llamacpp", "wllama", "wasmedge":
 		m.checkModelFile(b, r)
 	}
 }

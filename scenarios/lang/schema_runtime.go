@@ -19,7 +19,7 @@ func runtimeKinds() []kind {
 	}
 	return []kind{
 		{name: "wasm", doc: "A real small LLM in a WebAssembly sandbox, carried by llmscen itself.", attributes: []attribute{
-			{name: "model", is: filePath, absent: "the carried model", doc: "A GGUF file of the Gemma 3 architecture, below the scenario's folder.",
+			{name: "model", is: text, absent: "the carried model", doc: "A GGUF file of the Gemma 3 architecture, below the scenario's folder, or the name of one that `make engines` made.",
 				into: field(func(r *scenarios.Runtime) any { return &r.Model })},
 		}},
 		simulatedKind(),
