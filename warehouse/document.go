@@ -32,6 +32,12 @@ func Document(ctx context.Context, db *sql.DB, trials []report.Trial) (report.Do
 			return report.Document{}, fmt.Errorf("making the report: %w", err)
 		}
 	}
+	if found := report.Searches(trials); len(found.Rows) > 0 {
+		d.doc.Sections = append(d.doc.Sections, report.Section{
+			ID: "searches", Title: "Capacity, and what gives way above it", Table: found,
+			Text: []string{"The capacity is the highest rate, or number of users, that met every objective, between the levels that were decided beyond doubt. The stress is the stage that asked the most: how much of it was answered within the limits, what became of the rest, and how long after it the server kept its limits again."},
+		})
+	}
 	d.doc.Sections = append(d.doc.Sections, report.Section{
 		ID: "trials", Title: "Trials", Table: report.Trials(trials),
 		Text: []string{"A trial is one repetition of one cell. Latencies count from when a request was due, and percentiles are over the requests that succeeded. The verdict says whether a measurement may be believed, and whether the objectives were met."},

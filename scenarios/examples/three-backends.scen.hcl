@@ -88,7 +88,7 @@ load "constant_rate" "steady" {
 
 # The capacity of each is found first. Then it is loaded at half of it, at all of it, at twice as much, and at half again.
 load "search" "stress" {
-  from          = 4
+  from          = 16
   to            = 512
   tolerance     = 0.25
   over          = "${var.seconds}s"

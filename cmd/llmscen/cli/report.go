@@ -67,7 +67,10 @@ func reportRun(ctx context.Context, e *Env, o *reportOptions) error {
 		}
 	}
 	if o.to == "" && format != report.Markdown && format != formatHTML {
-		return e.draw(report.Trials(trials), format)
+		if err := e.draw(report.Trials(trials), format); err != nil {
+			return err
+		}
+		return e.drawSearches(trials, format)
 	}
 	var text bytes.Buffer
 	if err := writeReport(ctx, &text, w, trials, format); err != nil {

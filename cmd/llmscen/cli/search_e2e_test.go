@@ -83,6 +83,12 @@ func TestASearchFindsTheCapacityOfAServerThatIsKnown(t *testing.T) {
 			t.Errorf("it does not say %q: %s", want, out)
 		}
 	}
+	if out := run("report"); !strings.Contains(out, "gave way") || !strings.Contains(out, "ttft p90") {
+		t.Errorf("the report lacks what the search found: %s", out)
+	}
+	if out := run("report", "-o", "md"); !strings.Contains(out, "## Capacity, and what gives way above it") {
+		t.Errorf("the report in markdown lacks what the search found: %s", out)
+	}
 	if out := run("verify", "--recompute"); !strings.Contains(out, "All is as it was written") {
 		t.Errorf("%s", out)
 	}
