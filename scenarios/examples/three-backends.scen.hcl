@@ -12,7 +12,7 @@ variable "model" {
 
 variable "trials" {
   type        = number
-  default     = 4
+  default     = 5
   description = "Repetitions of the steady load; fewer than four of each can't prove a difference."
 }
 
