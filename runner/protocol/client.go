@@ -53,6 +53,7 @@ type Client struct {
 	trialID   string
 	header    http.Header // of every request
 	host      string      // what the header Host says; "": the target's
+	apiKey    string
 	redact    redactor
 	clock     clock
 	buffers   sync.Pool // of *lines
@@ -76,40 +77,48 @@ func New(o Options) (*Client, error) {
 	if c.transport, err = newTransport(o.Runtime, o.UserSpaceTimes); err != nil {
 		return nil, err
 	}
-	if len(o.Targets) == 0 {
-		return nil, errors.New("the runtime has no target")
-	}
-	var urls []*url.URL
-	for _, t := range o.Targets {
-		base, err := c.transport.contacts.base(t.URL)
-		if err != nil {
-			return nil, err
-		}
-		urls = append(urls, base)
-		c.targets = append(c.targets, target{id: t.ID, base: base, url: join(base, c.format.path())})
-	}
-	var apiKey string
 	if o.Runtime.APIKey != "" {
 		read := o.ReadSecret
 		if read == nil {
 			read = ReadSecret
 		}
-		if apiKey, err = read(o.Runtime.APIKey); err != nil {
+		if c.apiKey, err = read(o.Runtime.APIKey); err != nil {
 			return nil, err
 		}
 	}
-	c.setHeader(apiKey)
-	if proxy, err := url.Parse(o.Runtime.Proxy); err == nil {
-		urls = append(urls, proxy)
+	c.setHeader()
+	if err := c.Aim(o.Targets); err != nil {
+		return nil, err
 	}
-	c.redact = newRedactor(apiKey, o.Runtime.Headers, urls)
 	return c, nil
 }
 
-func (c *Client) setHeader(apiKey string) {
+// Aim makes others take the requests that follow, as after a restart of the runtime. None may be on its way meanwhile.
+func (c *Client) Aim(at []Target) error {
+	if len(at) == 0 {
+		return errors.New("the runtime has no target")
+	}
+	var targets []target
+	var urls []*url.URL
+	for _, t := range at {
+		base, err := c.transport.contacts.base(t.URL)
+		if err != nil {
+			return err
+		}
+		urls = append(urls, base)
+		targets = append(targets, target{id: t.ID, base: base, url: join(base, c.format.path())})
+	}
+	if proxy, err := url.Parse(c.runtime.Proxy); err == nil {
+		urls = append(urls, proxy)
+	}
+	c.targets, c.redact = targets, newRedactor(c.apiKey, c.runtime.Headers, urls)
+	return nil
+}
+
+func (c *Client) setHeader() {
 	c.header = http.Header{"Content-Type": {"application/json"}, "User-Agent": {"llmscen"}}
-	if apiKey != "" {
-		c.header.Set("Authorization", "Bearer "+apiKey)
+	if c.apiKey != "" {
+		c.header.Set("Authorization", "Bearer "+c.apiKey)
 	}
 	for name, value := range c.runtime.Headers {
 		if http.CanonicalHeaderKey(name) == "Host" {

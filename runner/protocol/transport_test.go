@@ -285,6 +285,20 @@ func TestATargetAtARefusedAddressMakesNoClient(t *testing.T) {
 	}
 }
 
+func TestAClientFollowsARuntimeToItsNewAddress(t *testing.T) {
+	c, err := New(Options{Runtime: scenarios.Runtime{Protocol: "openai"}, Targets: []Target{{ID: "a", URL: "http://127.0.0.1:1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Aim([]Target{{ID: "a", URL: "http://127.0.0.1:2"}}); err != nil || len(c.targets) != 1 || c.targets[0].url.Host != "127.0.0.1:2" {
+		t.Errorf("%v %+v", err, c.targets)
+	}
+	if err := c.Aim(nil); err == nil || len(c.targets) != 1 {
+		t.Errorf("aimed nowhere: %v", err)
+	}
+}
+
 func TestTargetsTakeTurns(t *testing.T) {
 	var got bytes.Buffer
 	c, err := New(Options{
