@@ -39,6 +39,8 @@ type Window struct {
 	Seed     int64
 	// SLO is what the window's requests are held against while they come, which makes it a probe; nil: nothing.
 	SLO *scenarios.SLO
+	// Targets are who is asked from this window on; none: those that were.
+	Targets []Target
 }
 
 // Whole is the one window of a load that needs no other.

@@ -19,6 +19,8 @@ type Deps struct {
 	Sink   load.Sink
 	// Identity asks greedily and lets answers end, for the identity prompts; nil: they are not asked.
 	Identity load.Client
+	// Aim sends what is asked from now on to other targets; nil: the runtime stays where it is.
+	Aim func([]Target) error
 	// Tokenizer is the runtime's, for prompt sets that ask it; nil: it has none.
 	Tokenizer prompts.Tokenizer
 	// OpenParquet opens a column of a Parquet file; nil: such prompts can't be read.
@@ -112,6 +114,11 @@ func (w *Worker) Make(ctx context.Context, in Window) (Made, error) {
 		return Made{}, err
 	}
 	plan = plan.Within(in.Window)
+	if len(in.Targets) > 0 {
+		if err := w.Aim(in.Targets); err != nil {
+			return Made{}, err
+		}
+	}
 	share := load.Share{Worker: w.Worker, Workers: w.Workers}
 	if err := writeSchedule(ctx, plan.Schedule(share, w.set.Len()), w.TrialID, w.Sink); err != nil {
 		return Made{}, err

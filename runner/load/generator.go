@@ -108,7 +108,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		o.Pacer = FinePacer()
 	}
 	o.Prompts = max(o.Prompts, 1)
-	g := &generator{Options: o, clock: newClock(o.Plan, time.Now().Add(startLead)), live: o.Live}
+	began := o.Plan.window.Began
+	if began.IsZero() {
+		began = time.Now().Add(startLead)
+	}
+	g := &generator{Options: o, clock: newClock(o.Plan, began), live: o.Live}
 	if g.live == nil {
 		g.live = new(Live)
 	}
@@ -131,9 +135,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		case <-over:
 		}
 	})
-	if o.Load.Open() {
+	switch {
+	case o.Load.Open():
 		g.openLoop()
-	} else {
+	case o.Load.Shape == "cold_start":
+		g.coldStart()
+	default:
 		g.closedLoop()
 	}
 	interrupted := g.arriving.Err() != nil

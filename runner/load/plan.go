@@ -67,7 +67,9 @@ func NewPlan(l scenarios.Load, warmUp, coolDown time.Duration, seed int64) (*Pla
 		err = p.planOpen()
 	case "closed_loop":
 		err = p.planClosed()
-	case "replay", "search", "cold_start":
+	case "cold_start":
+		p.planCold()
+	case "replay", "search":
 		p.planKnown()
 	default:
 		err = fmt.Errorf("there is no load shape %q", l.Shape)
@@ -88,7 +90,7 @@ func name(l scenarios.Load) string {
 // Executable is nil where the load can be made, and else wraps ErrNotExecutable.
 func (p *Plan) Executable() error {
 	switch p.load.Shape {
-	case "replay", "search", "cold_start":
+	case "replay", "search":
 		return fmt.Errorf("%s is of shape %s: %w", name(p.load), p.load.Shape, ErrNotExecutable)
 	}
 	return nil
@@ -165,7 +167,7 @@ func (p *Plan) arrivals(name tables.Phase) *arrivals {
 
 // planKnown fills in what is known of a load that is not made.
 func (p *Plan) planKnown() {
-	kind := map[string]string{"replay": "replay", "search": "probe", "cold_start": "cold_start"}[p.load.Shape]
+	kind := map[string]string{"replay": "replay", "search": "probe"}[p.load.Shape]
 	s := Stage{Kind: kind, From: p.MeasureFrom}
 	if p.load.Over > 0 {
 		s.Until = s.From + p.load.Over

@@ -282,7 +282,7 @@ func TestADayIsPlannedWithoutItsArrivals(t *testing.T) {
 }
 
 func TestShapesForLaterArePlannedAndRefused(t *testing.T) {
-	for _, shape := range []string{"replay", "search", "cold_start"} {
+	for _, shape := range []string{"replay", "search"} {
 		tr := newTrial(scenarios.Load{Shape: shape, Over: time.Minute})
 		p := tr.plan(t)
 		if len(p.Stages) != 1 || p.Until != time.Minute {

@@ -1,5 +1,7 @@
 package load
 
+import "time"
+
 // Window is the place of a load in a trial whose load is made in several, one after the other. The zero Window is that of
 // a load which is a trial's only one.
 type Window struct {
@@ -10,6 +12,9 @@ type Window struct {
 	Kind string
 	// Name is how a person who watches calls it, as in "probe 3 at 24/s".
 	Name string
+	// Began is the start of the load where it lies before the call that makes it: of a cold start, when the runtime's start
+	// was ordered. Zero: soon after the call.
+	Began time.Time
 }
 
 // Within is the plan as a window of a trial: its stages and requests are numbered from those of the window on.
