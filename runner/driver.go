@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"time"
 
 	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/warehouse/tables"
@@ -46,6 +47,9 @@ type Endpoint struct {
 	ContextTokens int
 	// ServedAs is how requests call the model; "": as the scenario does.
 	ServedAs string
+	// LoadTook is how long of its start passed between the first sign of life of its server, be it that it is not ready, and
+	// its readiness: the load of the model, where servers live before. 0: not told.
+	LoadTook time.Duration
 	// Findings hears, in a sentence each, what befell a deployment that lives on, as a child that was killed for memory.
 	// nil: nothing can be told.
 	Findings <-chan string

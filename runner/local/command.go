@@ -89,7 +89,7 @@ func (d *Driver) launch(ctx context.Context, u *unit, dep runner.Deployment, r s
 		return "", 0, err
 	}
 	url = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(l.port))
-	if err := awaitAnswer(ctx, transport, url, r, u.process.done); errors.Is(err, errEnded) {
+	if u.alive, err = awaitAnswer(ctx, transport, url, r, u.process.done); errors.Is(err, errEnded) {
 		return "", 0, errors.New(u.death())
 	} else if err != nil {
 		return "", 0, fmt.Errorf("%w%s", err, lastLines(u.process.output))

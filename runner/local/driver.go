@@ -73,6 +73,7 @@ type unit struct {
 	cpus      []int // that it has for itself
 	death     func() string
 	grace     time.Duration               // to end by itself
+	alive     time.Time                   // when its server first answered, ready or not; zero: not known
 	reset     func(context.Context) error // nil: what it caches stays
 }
 
@@ -273,6 +274,9 @@ func (u *unit) announce(r scenarios.Runtime, name, url string, pid int) {
 	}
 	u.endpoint.Targets = []runner.Target{target}
 	u.endpoint.Via = "round_robin"
+	if !u.alive.IsZero() {
+		u.endpoint.LoadTook = time.Since(u.alive)
+	}
 	if u.endpoint.ContextTokens == 0 {
 		u.endpoint.ContextTokens = r.ContextTokens
 	}

@@ -63,8 +63,8 @@ func (d *Driver) startEmbedded(ctx context.Context, u *unit, dep runner.Deployme
 	if err := d.record(u, dep, u.process.pid); err != nil {
 		return err
 	}
-	reports := make(chan embedded.Ready, 1)
-	go d.readReports(out, r.Addr, reports)
+	alive, reports := make(chan time.Time, 1), make(chan embedded.Ready, 1)
+	go d.readReports(out, r.Addr, alive, reports)
 	if _, err := in.Write(append(config, '\n')); err != nil && !errors.Is(err, syscall.EPIPE) { // EPIPE: it has died, and that is told below
 		return fmt.Errorf("giving it its settings: %w", err)
 	}
@@ -76,6 +76,7 @@ func (d *Driver) startEmbedded(ctx context.Context, u *unit, dep runner.Deployme
 	defer cancel()
 	select {
 	case ready := <-reports:
+		u.alive = <-alive // it came before
 		u.endpoint.Model, u.endpoint.ModelDigest = ready.Model, ready.Digest
 		u.endpoint.Quantization, u.endpoint.ContextTokens = ready.Quantization, ready.ContextTokens
 		if r.MetricsPath == "" {
@@ -91,13 +92,17 @@ func (d *Driver) startEmbedded(ctx context.Context, u *unit, dep runner.Deployme
 	}
 }
 
-// readReports passes on what a runtime's process says of itself, until it ends.
-func (d *Driver) readReports(out io.ReadCloser, addr string, ready chan<- embedded.Ready) {
+// readReports passes on what a runtime's process says of itself, until it ends; its first report is its first sign of life.
+func (d *Driver) readReports(out io.ReadCloser, addr string, alive chan<- time.Time, ready chan<- embedded.Ready) {
 	defer out.Close()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		var r embedded.Report
 		if json.Unmarshal(lines.Bytes(), &r) != nil {
 			continue // a library that writes to standard output is no harm
+		}
+		select {
+		case alive <- time.Now():
+		default: // it was not the first
 		}
 		if r.Progress != "" {
 			d.o.Note(addr + ": " + r.Progress)
@@ -162,6 +167,7 @@ func ServeRuntime(ctx context.Context, stdin io.Reader, stdout io.Writer) error 
 		cancel()
 	}()
 	reports := json.NewEncoder(stdout)
+	_ = reports.Encode(embedded.Report{}) // it lives; what its engine needs is made from here on
 	o := embedded.ServeOptions{Listen: s.Listen, Options: embedded.Options{Aliases: []string{s.Runtime.Model}}}
 	engine, err := s.engine(ctx, &o.Options, func(message string) {
 		_ = reports.Encode(embedded.Report{Progress: message}) // whoever does not listen misses little

@@ -48,6 +48,9 @@ func TestAnEngineOfTheTableIsFoundStartedAndAskedWhatItIs(t *testing.T) {
 	dep.Runtime.Resources.CPUs = 1
 	cache := t.TempDir()
 	e := start(t, New(Options{SearchDir: below, CacheDir: cache, StopGrace: time.Millisecond}), dep)
+	if e.LoadTook <= 0 {
+		t.Error("it does not tell what of its start was the load of the model")
+	}
 	if e.EngineVersion != "b6700-fake" || e.Model != wasm.CarriedModel || e.ContextTokens != 256 || e.Quantization != "F32" ||
 		!strings.HasPrefix(e.ModelDigest, carriedDigest) || len(e.ModelDigest) != len(carriedDigest)+64 || e.ServedAs != "" {
 		t.Errorf("%+v", e)

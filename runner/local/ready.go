@@ -15,9 +15,11 @@ import (
 
 const (
 	endpointReadyTimeout = 10 * time.Second
-	firstPause           = 20 * time.Millisecond // between two questions; it doubles
-	longestPause         = 500 * time.Millisecond
-	questionTimeout      = 5 * time.Second
+	// A start is measured to the pause between two questions: a twentieth of what has passed, within these.
+	shortestPause = 5 * time.Millisecond
+	longestPause  = 100 * time.Millisecond
+
+	questionTimeout = 5 * time.Second
 )
 
 // errEnded is a process that ended before it was ready.
@@ -34,7 +36,7 @@ func (d *Driver) reach(ctx context.Context, dep runner.Deployment) (*unit, error
 	if err != nil {
 		return nil, err
 	}
-	if err := awaitAnswer(ctx, transport, url, r, nil); err != nil {
+	if _, err := awaitAnswer(ctx, transport, url, r, nil); err != nil {
 		return nil, err
 	}
 	u := &unit{}
@@ -42,10 +44,10 @@ func (d *Driver) reach(ctx context.Context, dep runner.Deployment) (*unit, error
 	return u, nil
 }
 
-// awaitAnswer asks until a runtime says that it can serve. A path that the scenario names must be answered with a
+// awaitAnswer asks until a runtime says that it can serve, and tells when it first answered at all. A path that the scenario names must be answered with a
 // status of 2xx; the path that its protocol has is answered well by anything but a server's error, because a server may
 // have no such path, or want a key for it.
-func awaitAnswer(ctx context.Context, transport http.RoundTripper, base string, r scenarios.Runtime, ended <-chan struct{}) error {
+func awaitAnswer(ctx context.Context, transport http.RoundTripper, base string, r scenarios.Runtime, ended <-chan struct{}) (alive time.Time, err error) {
 	path, good := r.Ready.Path, func(status int) bool { return status/100 == 2 }
 	if path == "" {
 		path, good = usualPath(r.Protocol), func(status int) bool { return status < 500 }
@@ -56,21 +58,26 @@ func awaitAnswer(ctx context.Context, transport http.RoundTripper, base string, 
 	defer cancel()
 	client := &http.Client{Transport: transport, Timeout: questionTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	defer client.CloseIdleConnections()
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		if err := ask(ctx, client, url, good); err == nil {
-			return nil
-		} else if ctx.Err() == nil || last == nil {
+	for began := time.Now(); ; {
+		answered, err := ask(ctx, client, url, good)
+		if answered && alive.IsZero() {
+			alive = time.Now()
+		}
+		if err == nil {
+			return alive, nil
+		}
+		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(min(max(time.Since(began)/20, shortestPause), longestPause))
 		select {
 		case <-timer.C:
 		case <-ended: // nil never is
 			timer.Stop()
-			return errEnded
+			return alive, errEnded
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
+			return alive, fmt.Errorf("%w: %w", context.Cause(ctx), last)
 		}
 	}
 }
@@ -86,19 +93,20 @@ func usualPath(protocol string) string {
 	}
 }
 
-func ask(ctx context.Context, client *http.Client, url string, good func(status int) bool) error {
+// ask asks once; answered: there was an answer, good or not.
+func ask(ctx context.Context, client *http.Client, url string, good func(status int) bool) (answered bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	answer, err := client.Do(request)
 	if err != nil {
-		return err // it names the URL
+		return false, err // it names the URL
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<20)) // so that the connection can be used again
 	_ = answer.Body.Close()
 	if !good(answer.StatusCode) {
-		return fmt.Errorf("GET %s answered %s", url, answer.Status)
+		return true, fmt.Errorf("GET %s answered %s", url, answer.Status)
 	}
-	return nil
+	return true, nil
 }
