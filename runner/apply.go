@@ -201,15 +201,23 @@ func (a *applying) bringUp(ctx context.Context, t Trial) error {
 	d := a.deployment(t.Deployment)
 	a.tell(Event{Type: DeploymentStarting, Object: d.Name, Detail: d.Runtime.Addr})
 	began := time.Now()
+	if err := a.start(ctx, d); err != nil {
+		return err
+	}
+	a.tell(Event{Type: DeploymentReady, Object: d.Name, Detail: d.Runtime.Addr, Took: time.Since(began)})
+	return nil
+}
+
+// start starts what is not up.
+func (a *applying) start(ctx context.Context, d Deployment) error {
 	endpoint, err := a.Driver.Start(ctx, d)
 	if err != nil {
 		if ctx.Err() == nil {
-			a.broken[t.Deployment] = err
+			a.broken[d.Name] = err
 		}
 		return fmt.Errorf("starting %s: %w", d.Runtime.Addr, err)
 	}
 	a.up, a.endpoint = &d, endpoint
-	a.tell(Event{Type: DeploymentReady, Object: d.Name, Detail: d.Runtime.Addr, Took: time.Since(began)})
 	return nil
 }
 

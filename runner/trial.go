@@ -78,9 +78,9 @@ func (m *measuring) measure(ctx context.Context) {
 	}
 	assignment.Runtime.Sampling = t.Cell.Sampling
 	asServed(&assignment.Runtime, m.endpoint)
+	assignment.Targets = targetsOf(m.endpoint)
 	var targets []tables.Target
 	for _, target := range m.endpoint.Targets {
-		assignment.Targets = append(assignment.Targets, benchclient.Target{ID: target.ID, URL: target.URL})
 		targets = append(targets, tables.Target{
 			TrialID: t.ID, TargetID: target.ID, URL: target.URL, MetricsURL: target.MetricsURL, Pod: target.Pod, Node: target.Node,
 		})
@@ -89,7 +89,7 @@ func (m *measuring) measure(ctx context.Context) {
 		m.failed(err)
 		return
 	}
-	equipment, err := m.Equip(t, m.endpoint, assignment, func(sentence string) {
+	equipment, err := m.Equip(t, sampled(m.endpoint, t.Cell.Load), assignment, func(sentence string) {
 		m.note("note", sentence)
 		m.tell(Event{Type: Note, Trial: t.ID, Detail: sentence})
 	})
@@ -167,14 +167,8 @@ func (m *measuring) run(ctx context.Context, e Equipment, a benchclient.Assignme
 	for _, c := range e.Collectors {
 		collectors.Go(func() error { return c.Collect(collecting, m.rec) })
 	}
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		m.watch(collecting)
-	}()
 	err := m.load(ctx, e.Worker, a)
 	stopCollecting()
-	<-watched
 	if cerr := collectors.Wait(); cerr != nil {
 		m.warn(cerr)
 		m.note("collector_failed", cerr.Error())
@@ -182,26 +176,45 @@ func (m *measuring) run(ctx context.Context, e Equipment, a benchclient.Assignme
 	return err
 }
 
-// load makes the trial's load: one window, or those of a search.
+// load makes the trial's load: one window, those of a search, or cold starts, whose runtimes are watched one by one.
 func (m *measuring) load(ctx context.Context, w Worker, a benchclient.Assignment) error {
+	if a.Load.Shape != "cold_start" {
+		defer m.watching()()
+	}
 	maker, err := w.Open(ctx, a, m.rec)
 	if err != nil {
 		return err
 	}
 	defer maker.Close() //nolint:errcheck // it was only read
-	if a.Load.Shape == "search" {
+	switch a.Load.Shape {
+	case "search":
 		s := &searching{measuring: m, maker: maker, assignment: a, search: search.New(a.Load)}
 		err = s.run(ctx)
 		m.report = s.report()
-		return err
+	case "cold_start":
+		err = m.coldStarts(ctx, maker, a)
+	default:
+		_, err = maker.Make(ctx, a.Whole())
+		m.report = maker.Report()
 	}
-	_, err = maker.Make(ctx, a.Whole())
-	m.report = maker.Report()
 	return err
 }
 
-// watch notes what befalls the runtime, until its end or that of the trial.
-func (m *measuring) watch(collecting context.Context) {
+// watching watches the runtime that is up until stop is called, which returns when all that befell it is noted.
+func (m *measuring) watching() (stop func()) {
+	over, noted := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(noted)
+		m.watch(over)
+	}()
+	return func() {
+		close(over)
+		<-noted
+	}
+}
+
+// watch notes what befalls the runtime, until its end or until over is closed.
+func (m *measuring) watch(over <-chan struct{}) {
 	since := func() time.Duration {
 		return time.Since(time.Unix(0, int64(m.row.StartedAt))).Round(100 * time.Millisecond)
 	}
@@ -211,7 +224,7 @@ func (m *measuring) watch(collecting context.Context) {
 			m.found("runtime_finding", fmt.Sprintf("%s into the trial: %s", since(), text))
 			continue
 		case <-m.endpoint.Died: // nil where it can't be told
-		case <-collecting.Done(): // and perhaps it had died before
+		case <-over: // and perhaps it had died before
 		}
 		if m.applying.died() {
 			m.found("runtime_died", fmt.Sprintf("the runtime ended %s into the trial: %s", since(), m.endpoint.Death()))

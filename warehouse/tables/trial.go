@@ -89,7 +89,7 @@ type Trial struct {
 type Stage struct {
 	TrialID               string        `col:"trial_id"`                 // the trial it belongs to
 	Stage                 int32         `col:"stage"`                    // from 0
-	Kind                  string        `col:"kind"`                     // constant, ramp, burst, floor, users, probe, stress
+	Kind                  string        `col:"kind"`                     // constant, ramp, burst, floor, users, probe, stress, cold_start
 	FromAt                Instant       `col:"from_at,null"`             // start of the stage
 	UntilAt               Instant       `col:"until_at,null"`            // end of the stage
 	TargetRatePerSecond   Null[float64] `col:"target_rate_per_second"`   // the mean over the stage; NULL in a closed loop
@@ -130,6 +130,22 @@ type Target struct {
 
 // EventIdentity is the kind of the event whose message is JSON: what was answered to the identity prompts.
 const EventIdentity = "identity"
+
+// KindColdStart is the kind of a stage that is one cold start, and EventColdStart that of the event whose message is a
+// ColdStart in JSON.
+const (
+	KindColdStart  = "cold_start"
+	EventColdStart = "cold_start"
+)
+
+// ColdStart is how long it took a runtime to come up; its request tells the rest.
+type ColdStart struct {
+	Stage int32 `json:"stage"`
+	// StartNS is from the order until the server answered at all, LoadNS from there until it could serve. Where the second
+	// is not told it is null, and in the first.
+	StartNS int64       `json:"start_ns"`
+	LoadNS  Null[int64] `json:"load_ns"`
+}
 
 // Event is something that happened during a trial.
 type Event struct {

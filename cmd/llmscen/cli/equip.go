@@ -22,10 +22,7 @@ import (
 // runtime's own metrics.
 func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, func(string)) (runner.Equipment, error) {
 	return func(t runner.Trial, endpoint runner.Endpoint, a benchclient.Assignment, note func(string)) (runner.Equipment, error) {
-		o := protocol.Options{Runtime: a.Runtime, TrialID: t.ID}
-		for _, target := range a.Targets {
-			o.Targets = append(o.Targets, protocol.Target{ID: target.ID, URL: target.URL})
-		}
+		o := protocol.Options{Runtime: a.Runtime, TrialID: t.ID, Targets: targets(a.Targets)}
 		client, err := protocol.New(o)
 		if err != nil {
 			return runner.Equipment{}, err
@@ -60,6 +57,14 @@ func equip(l *live) func(runner.Trial, runner.Endpoint, benchclient.Assignment, 
 		}
 		return e, nil
 	}
+}
+
+func targets(of []benchclient.Target) []protocol.Target {
+	out := make([]protocol.Target, len(of))
+	for i, t := range of {
+		out[i] = protocol.Target(t)
+	}
+	return out
 }
 
 // seriesApart keeps the IDs of one collector's series from those of the next.
@@ -133,6 +138,7 @@ type worker struct {
 func (w *worker) Open(ctx context.Context, a benchclient.Assignment, sink load.Sink) (runner.Maker, error) {
 	d := benchclient.Deps{
 		Client: w.client, Tokenizer: w.client, Sink: sink, Live: w.live,
+		Aim:         func(at []benchclient.Target) error { return w.client.Aim(targets(at)) },
 		OpenParquet: func(path, column string) (prompts.Texts, error) { return warehouse.OpenTexts(path, column) },
 	}
 	if w.identity != nil {
