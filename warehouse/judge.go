@@ -58,7 +58,7 @@ type Judgement struct {
 }
 
 // Judge computes the figures of one trial, holds them against its objectives, and says whether they may be believed.
-// db has the warehouse's views; its tables requests, schedules, series and samples hold that trial and no other.
+// db has the warehouse's views; its tables requests, schedules, events, series and samples hold that trial and no other.
 func Judge(ctx context.Context, db *sql.DB, e Evidence) (Judgement, error) {
 	conn, err := db.Conn(ctx) // temporary tables belong to a connection
 	if err != nil {

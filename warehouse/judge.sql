@@ -7,11 +7,15 @@ from (
     select
         l.stage, l.seq, l.intended_at, l.dispatched_at, l.done_at, l.error_kind, l.ok, r.token_delta_us, r.token_counts,
         case when l.ok then l.ttft_ns / 1e9 end as ttft,
+        case when l.ok then c.start_ns / 1e9 end as cold_start_start,
+        case when l.ok then c.load_ns / 1e9 end as cold_start_load,
+        case when l.ok and c.stage is not null then l.ttft_sent_ns / 1e9 end as cold_start_first_token,
+        case when l.ok and c.stage is not null then l.ttft_ns / 1e9 end as cold_start_total,
         case when l.ok then l.ttft_sent_ns / 1e9 end as ttft_sent,
         case when l.ok then l.e2e_ns / 1e9 end as end_to_end,
         case when l.ok then l.tpot_ns / 1e9 end as tpot,
         case when l.ok then l.output_tokens_per_second end as output_tokens_per_second,
-        l.lag_ns / 1e9 as schedule_lag,
+        case when c.stage is null then l.lag_ns / 1e9 end as schedule_lag, -- before a cold start it is the server's time
         case when l.ok then l.server_queue_ns / 1e9 end as server_queue,
         case when l.ok then l.server_prefill_ns / 1e9 end as server_prefill,
         case when l.ok then l.server_decode_ns / 1e9 end as server_decode,
@@ -22,6 +26,10 @@ from (
         l.cached_prompt_tokens, r.prompt_truncated, l.kernel_timestamps, l.coalesced_chunks,
         coalesce(l.chunks, 0) as chunks
     from latencies l join requests r using (trial_id, seq, attempt)
+    left join (
+        select (message->>'stage')::int as stage, (message->>'start_ns')::bigint as start_ns, (message->>'load_ns')::bigint as load_ns
+        from events where kind = 'cold_start'
+    ) c on c.stage = l.stage
     where l.phase = 'measure' and l.counted
 );
 

@@ -28,6 +28,11 @@ const interToken = "inter_token"
 var distributions = []distribution{
 	{metric: "ttft", unit: "seconds", steady: true},
 	{metric: "ttft_sent", unit: "seconds"},
+	// The phases of cold starts, and all of them; other loads have none.
+	{metric: "cold_start_start", unit: "seconds"},
+	{metric: "cold_start_load", unit: "seconds"},
+	{metric: "cold_start_first_token", unit: "seconds"},
+	{metric: "cold_start_total", unit: "seconds"},
 	{metric: "end_to_end", unit: "seconds"},
 	{metric: "tpot", unit: "seconds", steady: true},
 	{metric: interToken, unit: "seconds"},
