@@ -101,6 +101,13 @@ func (m *module) checkCell(b *block, c *scenarios.Cell) {
 	if c.Load.Shape == "cold_start" && c.Runtime.Engine == "endpoint" {
 		m.found.errorf(b.rangeOf("load"), "Cold start of a server that runs", "%s can't be stopped and started: a cold start needs a runtime that llmscen starts.", c.Runtime.Addr)
 	}
+	if c.Load.Shape == "cold_start" {
+		for name, over := range map[string]time.Duration{"warm_up": c.WarmUp, "cool_down": c.CoolDown} {
+			if over > 0 {
+				m.found.errorf(b.rangeOf(name), "Attribute without effect", "A cold start has no rate that could be held before or after it: leave %s out.", name)
+			}
+		}
+	}
 	if c.Runtime.Engine == "endpoint" && c.Replicas > 1 {
 		m.found.errorf(b.rangeOf("replicas"), "Replicas of a server that runs", "%s is one address: its replicas are its own affair.", c.Runtime.Addr)
 	}

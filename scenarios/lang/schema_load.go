@@ -113,8 +113,8 @@ func otherShapes() []kind {
 				into: field(func(l *scenarios.Load) any { return &l.ThinkTime })},
 			arrivals, burstiness,
 		}},
-		{name: "cold_start", doc: "Closed: scale to zero, ask once, and time each phase.", attributes: []attribute{
-			{name: "requests", is: count, fallback: "1", doc: "How many cold starts.",
+		{name: "cold_start", doc: "Closed: stop the runtime, start it, ask once, and time each phase. A request is due when the start is ordered, so that an objective of ttft is the wait from zero.", attributes: []attribute{
+			{name: "requests", is: count, fallback: "1", doc: "How many cold starts, one after the other.",
 				into: field(func(l *scenarios.Load) any { return &l.Requests })},
 		}},
 	}
