@@ -118,6 +118,7 @@ func orNull(n tables.Null[int32]) int32 {
 const (
 	six   = " zur bel plongaifal tailkurnan gusplulet kelplainzor"
 	short = " zur bel kait sti ste kait"
+	story = `"It is a very good sort of man, I am sure, and I am sure I should be very happy to see you.`
 )
 
 var captures = []struct {
@@ -128,12 +129,16 @@ var captures = []struct {
 	{"llamacpp-xllamacpp/chat_stream_usage.txt", "openai", said{output: six, finish: "length", chunks: 6, prompt: 45, cached: 40, tokens: 6, source: "usage", status: 200, prefill: true, decode: true}},
 	{"llamacpp-xllamacpp/chat_nonstream.txt", "openai", said{output: six, finish: "length", prompt: 45, tokens: 6, source: "usage", status: 200, prefill: true, decode: true}},
 	{"llamacpp-xllamacpp/completions_stream_usage.txt", "openai_completions", said{output: " brailgairvul brailmil li hello zus nonvin", finish: "length", chunks: 6, prompt: 12, tokens: 6, source: "usage", status: 200, prefill: true, decode: true}},
+	// A model that ends by itself: its last token has no text, and so no chunk.
+	{"llamacpp-xllamacpp/chat_stream_usage_stop.txt", "openai", said{output: story, finish: "stop", chunks: 29, prompt: 20, tokens: 30, source: "usage", status: 200, prefill: true, decode: true}},
+	{"llamacpp-xllamacpp/err_no_prompt.txt", "openai_completions", said{prompt: -1, cached: -1, tokens: -1, status: 400, kind: "http_4xx"}},
 	{"llamacpp-xllamacpp/err_bad_json.txt", "openai", said{prompt: -1, cached: -1, tokens: -1, status: 400, kind: "http_4xx"}},
 	{"llamacpp-xllamacpp/err_ctx_overflow.txt", "openai", said{prompt: -1, cached: -1, tokens: -1, status: 400, kind: "context_overflow"}},
 	{"llamacpp-xllamacpp/err_model_not_found.txt", "openai", said{output: " votrarku nonzair", finish: "length", prompt: 45, cached: 40, tokens: 2, source: "usage", status: 200, prefill: true, decode: true}},
 	{"llamacpp-xllamacpp/err_no_messages.txt", "openai", said{prompt: -1, cached: -1, tokens: -1, status: 400, kind: "http_4xx"}},
 
 	{"ollama/chat_stream.txt", "ollama", said{output: short, finish: "length", chunks: 6, prompt: 27, cached: -1, tokens: 6, source: "usage", status: 200, prefill: true, decode: true, load: true}},
+	{"ollama/chat_stream_stop.txt", "ollama", said{output: story, finish: "stop", chunks: 29, prompt: 20, cached: -1, tokens: 30, source: "usage", status: 200, prefill: true, decode: true, load: true}},
 	{"ollama/chat_nonstream.txt", "ollama", said{output: short, finish: "length", prompt: 27, cached: -1, tokens: 6, source: "usage", status: 200, prefill: true, decode: true, load: true}},
 	{"ollama/generate_stream_cold.txt", "ollama_generate", said{output: short, finish: "length", chunks: 6, prompt: 27, cached: -1, tokens: 6, source: "usage", status: 200, prefill: true, decode: true, load: true}},
 	{"ollama/generate_stream_warm.txt", "ollama_generate", said{output: short, finish: "length", chunks: 6, prompt: 27, cached: -1, tokens: 6, source: "usage", status: 200, prefill: true, decode: true, load: true}},
@@ -144,6 +149,9 @@ var captures = []struct {
 	{"ollama/err_404_v1.txt", "openai", said{prompt: -1, cached: -1, tokens: -1, status: 404, kind: "http_4xx"}},
 	{"ollama/err_503_queue.txt", "ollama", said{prompt: -1, cached: -1, tokens: -1, status: 503, kind: "http_5xx"}},
 	{"ollama/err_503_queue_v1.txt", "openai", said{prompt: -1, cached: -1, tokens: -1, status: 503, kind: "http_5xx"}},
+	{"ollama/err_runner_stopped.txt", "ollama_generate", said{prompt: -1, cached: -1, tokens: -1, status: 500, kind: "http_5xx"}},
+	{"ollama/err_runner_stopped_v1.txt", "openai", said{prompt: -1, cached: -1, tokens: -1, status: 500, kind: "http_5xx"}},
+	{"ollama/err_truncate_false.txt", "ollama_generate", said{prompt: -1, cached: -1, tokens: -1, status: 400, kind: "context_overflow"}},
 	{"ollama/err_midstream_runner_killed.txt", "ollama_generate", said{output: " foltaplen nat tuzit", chunks: 3, prompt: -1, cached: -1, tokens: 3, source: "chunks", status: 200, kind: "instream_error"}},
 	{"ollama/err_midstream_v1.txt", "openai", said{output: " zur sosmiszer", chunks: 2, prompt: -1, cached: -1, tokens: 2, source: "chunks", status: 200, kind: "truncated"}},
 	{"ollama/v1_chat_stream.txt", "openai", said{output: short, finish: "length", chunks: 6, prompt: -1, cached: -1, tokens: 6, source: "chunks", status: 200}},
