@@ -50,6 +50,8 @@ type Engine struct {
 	TakesFiles bool
 	// TakesNames: a model may be a name that the engine knows.
 	TakesNames bool
+	// Workers: it serves a model by a process of its own, with which the requests end that it works on.
+	Workers bool
 	// MetricsPath is where it shows Prometheus metrics; "": it shows none.
 	MetricsPath string
 	// Keep are the metrics worth keeping, by the names of their families; empty: all.

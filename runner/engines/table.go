@@ -44,14 +44,14 @@ var table = []Engine{
 	},
 	{
 		Name: "ollama", Title: "Ollama", Programs: []string{"ollama"}, Image: "ollama/ollama:0.17.4", ImagePort: 11434, ModelStore: "/root/.ollama",
-		Ready: "/api/version", ReadyTimeout: 5 * time.Minute, Protocols: anOllama, TakesFiles: true, TakesNames: true,
+		Ready: "/api/version", ReadyTimeout: 5 * time.Minute, Protocols: anOllama, TakesFiles: true, TakesNames: true, Workers: true,
 		Model:    "a name of its store, as in gemma3:270m, or a GGUF",
 		Identity: "/api/version; digest and quantization of /api/tags, of a GGUF its SHA-256", Reset: "the model is unloaded and loaded again",
 		Traps: []string{
 			"It answers before a model is loaded: the driver loads it, and no request pays for that.",
 			"A request with another num_ctx or num_thread has the model loaded anew; so the context is pinned for all.",
 			"A prompt longer than the context is cut without a word, to half of it and two tokens.",
-			"The server starts a second process for each model: what it uses is counted over both.",
+			"The server starts a second process for each model: what it uses is counted over both, and a trial in which that process ended is flagged.",
 			"It shows no Prometheus metrics.",
 			"`threads` is taken with a GGUF only: a model of the store has its own.",
 		},

@@ -75,6 +75,7 @@ type unit struct {
 	grace     time.Duration               // to end by itself
 	alive     time.Time                   // when its server first answered, ready or not; zero: not known
 	reset     func(context.Context) error // nil: what it caches stays
+	workers   *workers                    // nil: it has none, or is all that there is of it
 }
 
 // New makes a driver with nothing up.
@@ -159,7 +160,11 @@ func (d *Driver) ResetCache(ctx context.Context, dep runner.Deployment) error {
 	if u.reset == nil {
 		return fmt.Errorf("resetting the cache of %s: engine %s has no way", dep.Runtime.Addr, dep.Runtime.Engine)
 	}
-	if err := u.reset(ctx); err != nil {
+	reset := func() error { return u.reset(ctx) }
+	if u.workers != nil { // which a reset may end
+		reset = func() error { return u.workers.around(func() error { return u.reset(ctx) }) }
+	}
+	if err := reset(); err != nil {
 		return fmt.Errorf("resetting the cache of %s: %w", dep.Runtime.Addr, err)
 	}
 	return nil
@@ -289,6 +294,9 @@ func (u *unit) announce(r scenarios.Runtime, name, url string, pid int) {
 	findings := make(chan string, 8)
 	u.endpoint.Findings = findings
 	go u.watchMemory(findings)
+	if u.workers != nil {
+		go u.watchWorkers(findings)
+	}
 	died := make(chan struct{})
 	u.endpoint.Died, u.endpoint.Death = died, u.death
 	go func() { // ends with the process

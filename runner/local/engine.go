@@ -67,6 +67,10 @@ func (d *Driver) startEngine(ctx context.Context, u *unit, dep runner.Deployment
 	if s.Name != r.Model {
 		u.endpoint.ServedAs = s.Name
 	}
+	if e.Workers && pid != 0 {
+		u.workers = &workers{server: pid}
+		u.workers.find()
+	}
 	u.announce(r, dep.Name, url, pid)
 	return nil
 }

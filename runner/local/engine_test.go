@@ -2,12 +2,14 @@ package local
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -324,5 +326,37 @@ func TestAContainerOfAnApplyThatIsGoneIsFoundByItsName(t *testing.T) {
 		if c := containerOf(runner.Entry{Container: foreign}); c != nil {
 			t.Errorf("%q was taken for a container of ours: %+v", foreign, c)
 		}
+	}
+}
+
+// runnerOf is the process that a fake Ollama has its model in.
+func runnerOf(t *testing.T, e runner.Endpoint) int {
+	t.Helper()
+	answer, err := http.Post(e.Targets[0].URL+"/api/generate", "application/json", strings.NewReader(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var said struct{ Runner int }
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
+		t.Fatal(err)
+	}
+	return said.Runner
+}
+
+func TestARunnerThatEndsUnaskedIsToldWhileItsServerLives(t *testing.T) {
+	dep := engineDeployment("ollama", wasm.CarriedModel)
+	dep.Runtime.Command = []string{os.Args[0], "be-engine"}
+	d := New(Options{CacheDir: t.TempDir(), StopGrace: time.Millisecond})
+	e := start(t, d, dep)
+	if err := d.ResetCache(t.Context(), dep); err != nil { // which ends one, and is not told
+		t.Fatal(err)
+	}
+	pid := runnerOf(t, e)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if told, want := <-e.Findings, fmt.Sprintf("process %d of the runtime, which lives on, ended: %s be-daemon", pid, os.Args[0]); told != want {
+		t.Errorf("told %q, want %q", told, want)
 	}
 }

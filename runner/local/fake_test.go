@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -51,12 +52,13 @@ func serveEngine(address string) error {
 	fixed := map[string]string{
 		"/health": `{"status":"ok"}`, "/props": `{"build_info":"b6700-fake","default_generation_settings":{"n_ctx":256}}`,
 		"/slots": `[{"id":0}]`, "/slots/0": `{}`,
-		"/api/version": `{"version":"0.17.4"}`, "/api/create": `{"status":"success"}`, "/api/generate": `{"done":true}`, "/api/ps": `{"models":[]}`,
+		"/api/version": `{"version":"0.17.4"}`, "/api/create": `{"status":"success"}`, "/api/ps": `{"models":[]}`,
 		"/api/tags": `{"models":[{"name":"tiny-austen-gemma3:latest","digest":"d1","details":{"quantization_level":"F32"}}]}`,
 	}
 	for path, body := range fixed {
 		http.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
 	}
+	http.HandleFunc("/api/generate", loadFakeModel)
 	http.HandleFunc("/api/blobs/", func(w http.ResponseWriter, r *http.Request) {
 		if n, _ := io.Copy(io.Discard, r.Body); n == 0 {
 			w.WriteHeader(http.StatusNotFound)
@@ -67,6 +69,42 @@ func serveEngine(address string) error {
 	})
 	http.HandleFunc("/lose-a-child", func(http.ResponseWriter, *http.Request) { _ = exec.Command(os.Args[0], "be-greedy-child").Run() })
 	return http.ListenAndServe(address, nil)
+}
+
+// fakeRunner is the process that has the model, as Ollama's does.
+var fakeRunner struct {
+	sync.Mutex
+	*os.Process
+	ended chan struct{}
+}
+
+// loadFakeModel starts a runner unless one is there, or ends it; the answer names its process.
+func loadFakeModel(w http.ResponseWriter, r *http.Request) {
+	f := &fakeRunner
+	f.Lock()
+	defer f.Unlock()
+	var asked struct {
+		KeepAlive *int `json:"keep_alive"`
+	}
+	_ = json.NewDecoder(r.Body).Decode(&asked) // what is none asks for nothing
+	if asked.KeepAlive != nil && *asked.KeepAlive == 0 && f.Process != nil {
+		_ = f.Kill()
+		<-f.ended
+		f.Process = nil
+	} else if f.Process == nil {
+		cmd, ended := exec.Command(os.Args[0], "be-daemon"), make(chan struct{})
+		if err := cmd.Start(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		f.Process, f.ended = cmd.Process, ended
+		go func() { _ = cmd.Wait(); close(ended) }() // that it was killed
+	}
+	pid := 0
+	if f.Process != nil {
+		pid = f.Pid
+	}
+	fmt.Fprintf(w, `{"done":true,"runner":%d}`, pid)
 }
 
 // beGreedyChild takes memory until it is killed.
