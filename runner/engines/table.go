@@ -50,7 +50,7 @@ var table = []Engine{
 		Traps: []string{
 			"It answers before a model is loaded: the driver loads it, and no request pays for that.",
 			"A request with another num_ctx or num_thread has the model loaded anew; so the context is pinned for all.",
-			"A prompt longer than the context is cut without a word, to half of it and two tokens.",
+			"A prompt longer than the context is cut without a word: to what the context holds, or, by its older runner, to half of it and two tokens.",
 			"The server starts a second process for each model: what it uses is counted over both, and a trial in which that process ended is flagged.",
 			"It shows no Prometheus metrics.",
 			"`threads` is taken with a GGUF only: a model of the store has its own.",

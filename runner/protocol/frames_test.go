@@ -144,6 +144,29 @@ func TestOllamasLastLineIsTheAccount(t *testing.T) {
 	}
 }
 
+func TestAPromptThatFillsTheContextWasCut(t *testing.T) {
+	known, unknown := tables.Some[int32], tables.Null[int32]{}
+	for _, c := range []struct {
+		name    string
+		wanted  int32
+		counted tables.Null[int32]
+		context int
+		want    tables.Null[bool]
+	}{
+		{"whole", 200, known(212), 256, tables.Some(false)},
+		{"a little longer than the context", 260, known(256), 256, tables.Some(true)},
+		{"of unknown length", 0, known(256), 256, tables.Some(true)},
+		{"of unknown length, and shorter", 0, known(255), 256, tables.Null[bool]{}},
+		{"cut to half", 300, known(130), 256, tables.Some(true)},
+		{"cut by a context that is not known", 300, known(256), 0, tables.Some(true)},
+		{"cached", 300, unknown, 256, tables.Null[bool]{}},
+	} {
+		if got := isTruncated(c.wanted, c.counted, c.context); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestOllamaThinksAloud(t *testing.T) {
 	for protocol, frames := range map[string][]string{
 		"ollama":          {`{"message":{"thinking":"hm"}}`, `{"message":{"content":"yes"}}`, `{"message":{"tool_calls":[{}]}}`},

@@ -52,7 +52,7 @@ func (c *Client) Generate(ctx context.Context, r load.Request, t *load.Timeline)
 	answer.RequestBytes, answer.ResponseBytes = a.sent.Load(), a.arrival.bytes
 	a.reading.into(&answer)
 	if c.runtime.Engine == "ollama" || c.format.newline() {
-		answer.PromptTruncated = isTruncated(r.Prompt.PromptTokens, answer.PromptTokens)
+		answer.PromptTruncated = isTruncated(r.Prompt.PromptTokens, answer.PromptTokens, c.runtime.ContextTokens)
 	}
 	var refused *AddressError
 	switch {

@@ -178,9 +178,15 @@ func nanoseconds(ns *int64) tables.Null[int64] {
 }
 
 // isTruncated tells whether Ollama cut a prompt. It does so without a word where the prompt is longer than its context,
-// and counts what it kept, about half of the context: a count well below what was wanted gives it away.
-func isTruncated(wanted int32, counted tables.Null[int32]) tables.Null[bool] {
-	if wanted == 0 || !counted.Valid {
+// and counts what it kept: all that the context holds, by its newer runner, or about half of that, by its older one. A
+// count well below what was wanted gives it away, and so does one that leaves no room for an answer.
+func isTruncated(wanted int32, counted tables.Null[int32], context int) tables.Null[bool] {
+	switch {
+	case !counted.Valid:
+		return tables.Null[bool]{}
+	case context > 0 && int(counted.V) >= context:
+		return tables.Some(true)
+	case wanted == 0:
 		return tables.Null[bool]{}
 	}
 	return tables.Some(counted.V < wanted-wanted/10)
