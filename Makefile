@@ -24,7 +24,7 @@ test: ## the tests that need neither root nor anything installed
 	$(GO) vet ./...
 	$(GO) test -parallel 8 -timeout 30m ./...
 
-test-all: test check wasm-check notebooks interop prometheus-check report-check ## every test; installs what it needs
+test-all: engines-background test check wasm-check notebooks interop prometheus-check report-check engines-check ## every test; installs what it needs
 
 check: lint ## vet, lint, and the tests under the race detector
 	$(GO) vet ./...
@@ -32,6 +32,7 @@ check: lint ## vet, lint, and the tests under the race detector
 
 lint: $(GOLANGCI) ## golangci-lint
 	$(GOLANGCI) run ./...
+	$(GOLANGCI) run --build-tags engines ./deploy/engines/...
 
 fmt: ## format Go code and the example scenarios
 	gofmt -w $(GO_SOURCES)
@@ -66,10 +67,10 @@ engines: ## build Ollama, llama.cpp's server and wllama below .engines; minutes,
 	GO=$(GO) ./deploy/engines/build.sh
 
 engines-background: ## begin with the one that takes minutes; `make engines` waits for it
-	GO=$(GO) nohup nice ./deploy/engines/build.sh ollama >/dev/null 2>&1 </dev/null &
+	GO=$(GO) nohup nice -n 19 ./deploy/engines/build.sh ollama >/dev/null 2>&1 </dev/null &
 
-engines-check: engines ## start each of them, compare their answers, end them
-	python3 ./deploy/engines/check.py
+engines-check: engines build ## hold llmscen against each of them: answers, rows, faults, and fifty deaths
+	$(GO) test -tags engines -count=1 -timeout 30m -v ./deploy/engines/check
 
 $(GOLANGCI):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
