@@ -26,6 +26,7 @@ type stage struct {
 	startErr error
 	died     chan struct{} // closed by the worker of the trial whose ID dies names
 	dies     string
+	late     time.Duration // from the load's end, at which a request was refused, to the news of the death
 	findings chan string
 	servedAs string
 	served   []string // the models that assignments named
@@ -78,7 +79,8 @@ type maker struct {
 
 func (m *maker) Make(ctx context.Context, _ benchclient.Window) (benchclient.Made, error) {
 	m.served = append(m.served, m.assignment.Runtime.Model)
-	if m.assignment.TrialID == m.dies {
+	row := tables.Request{TrialID: m.assignment.TrialID}
+	if m.assignment.TrialID == m.dies && m.late == 0 {
 		close(m.died)
 	}
 	select {
@@ -87,7 +89,12 @@ func (m *maker) Make(ctx context.Context, _ benchclient.Window) (benchclient.Mad
 	case <-time.After(m.work - m.drain):
 	}
 	time.Sleep(m.drain)
-	return benchclient.Made{}, m.sink.WriteRequests([]tables.Request{{TrialID: m.assignment.TrialID}})
+	if m.assignment.TrialID == m.dies && m.late > 0 {
+		row.ErrorKind = tables.ErrRefused
+		died := m.died
+		time.AfterFunc(m.late, func() { close(died) })
+	}
+	return benchclient.Made{}, m.sink.WriteRequests([]tables.Request{row})
 }
 
 func (m *maker) Report() benchclient.Report { return m.report }
@@ -281,6 +288,16 @@ func TestARuntimeThatDiesJustBeforeTheLoadEndsIsAFindingToo(t *testing.T) {
 			t.Fatalf("died %q", got)
 		}
 	}
+}
+
+func TestADeathThatIsToldAfterALoadThatLostConnectionsIsAFindingToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{work: time.Second, dies: `r[runtime="runtime.a"]#1`, late: time.Second}
+		perform(t.Context(), t, s, twoRuntimes(scenarios.OrderListed, 1))
+		if got := s.seals[0].RuntimeDied; !strings.Contains(got, "the runtime ended 2s into the trial: killed by signal 9") {
+			t.Errorf("died %q", got)
+		}
+	})
 }
 
 func TestAnInterruptSealsTheTrialUnderWayAndTakesTheRuntimeDown(t *testing.T) {

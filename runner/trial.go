@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llmscen/llmscen/runner/benchclient"
 	"github.com/llmscen/llmscen/runner/engines"
+	"github.com/llmscen/llmscen/runner/load"
 	"github.com/llmscen/llmscen/runner/search"
 	"github.com/llmscen/llmscen/scenarios"
 	"github.com/llmscen/llmscen/warehouse/tables"
@@ -32,6 +34,8 @@ type measuring struct {
 	begun   bool
 	failure string
 	died    string
+
+	losses losses
 
 	mu     sync.Mutex
 	warned error // what a warning told last, without who suffered it
@@ -181,7 +185,8 @@ func (m *measuring) load(ctx context.Context, w Worker, a benchclient.Assignment
 	if a.Load.Shape != "cold_start" {
 		defer m.watching()()
 	}
-	maker, err := w.Open(ctx, a, m.rec)
+	m.losses.Sink = m.rec
+	maker, err := w.Open(ctx, a, &m.losses)
 	if err != nil {
 		return err
 	}
@@ -202,6 +207,7 @@ func (m *measuring) load(ctx context.Context, w Worker, a benchclient.Assignment
 
 // watching watches the runtime that is up until stop is called, which returns when all that befell it is noted.
 func (m *measuring) watching() (stop func()) {
+	m.losses.any.Store(false)
 	over, noted := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(noted)
@@ -224,13 +230,48 @@ func (m *measuring) watch(over <-chan struct{}) {
 			m.found("runtime_finding", fmt.Sprintf("%s into the trial: %s", since(), text))
 			continue
 		case <-m.endpoint.Died: // nil where it can't be told
-		case <-over: // and perhaps it had died before
+		case <-over:
+			m.awaitDeath()
 		}
 		if m.applying.died() {
 			m.found("runtime_died", fmt.Sprintf("the runtime ended %s into the trial: %s", since(), m.endpoint.Death()))
 		}
 		return
 	}
+}
+
+// deathGrace is how long after a load that lost connections the death of its runtime is waited for.
+const deathGrace = 2 * time.Second
+
+// awaitDeath waits for a death whose news may be on their way: connections break at once, while a busy machine takes its
+// time to clear a process away, and a load that nobody answers any more may end before.
+func (m *measuring) awaitDeath() {
+	if !m.losses.any.Load() || m.endpoint.Died == nil {
+		return
+	}
+	timer := time.NewTimer(deathGrace)
+	defer timer.Stop()
+	select {
+	case <-m.endpoint.Died:
+	case <-timer.C:
+	}
+}
+
+// losses passes rows on, and notes whether a connection was lost, or could not be had.
+type losses struct {
+	load.Sink
+	any atomic.Bool
+}
+
+// WriteRequests is load.Sink's.
+func (l *losses) WriteRequests(rows []tables.Request) error {
+	for i := range rows {
+		switch rows[i].ErrorKind {
+		case tables.ErrRefused, tables.ErrReset, tables.ErrEOFMidstream:
+			l.any.Store(true)
+		}
+	}
+	return l.Sink.WriteRequests(rows)
 }
 
 // found keeps a finding about the runtime; the last one flags the trial.
