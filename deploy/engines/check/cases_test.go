@@ -45,7 +45,7 @@ runtime "wllama" "wllama" {
 runtime "ollama" "refuses" {
   model          = "random-gemma3-99mb"
   protocol       = "ollama"
-  context_tokens = 256
+  context_tokens = 128
   parallel       = 1
   extra_body     = { truncate = false }
 }
@@ -54,7 +54,7 @@ runtime "ollama" "cuts" {
   for_each       = toset(["ollama", "openai"])
   protocol       = each.value
   model          = "random-gemma3-99mb"
-  context_tokens = 256
+  context_tokens = 128
   parallel       = 1
 }
 
