@@ -19,7 +19,7 @@ variable "trials" {
 variable "seconds" {
   type        = number
   default     = 5
-  description = "How long one load of the search is, and each stage after it."
+  description = "How long one load of the search is, each stage after it, and the warm-up before each."
 }
 
 # One core, one thread and one request at a time for each, so that what differs is the engine. `make engines` builds their
@@ -121,7 +121,7 @@ run "steady" {
   trials     = var.trials
   order      = "interleaved"
   reset      = "runtime"
-  warm_up    = "5s"
+  warm_up    = "${var.seconds}s"
   runtime    = matrix.runtime
   prompt_set = prompt_set.short
   load       = load.steady
@@ -132,7 +132,7 @@ run "steady" {
 run "stress" {
   matrix = { runtime = local.backends }
 
-  warm_up    = "5s"
+  warm_up    = "${var.seconds}s"
   runtime    = matrix.runtime
   prompt_set = prompt_set.short
   load       = load.stress
