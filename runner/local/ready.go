@@ -44,9 +44,9 @@ func (d *Driver) reach(ctx context.Context, dep runner.Deployment) (*unit, error
 	return u, nil
 }
 
-// awaitAnswer asks until a runtime says that it can serve, and tells when it first answered at all. A path that the scenario names must be answered with a
-// status of 2xx; the path that its protocol has is answered well by anything but a server's error, because a server may
-// have no such path, or want a key for it.
+// awaitAnswer asks until a runtime says that it can serve, and tells when it first answered at all. A path that the
+// scenario names must be answered with a status of 2xx; the path that its protocol has is answered well by anything but a
+// server's error, because a server may have no such path, or want a key for it.
 func awaitAnswer(ctx context.Context, transport http.RoundTripper, base string, r scenarios.Runtime, ended <-chan struct{}) (alive time.Time, err error) {
 	path, good := r.Ready.Path, func(status int) bool { return status/100 == 2 }
 	if path == "" {
