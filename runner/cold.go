@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -79,10 +78,6 @@ func (m *measuring) noteColdStart(w benchclient.Window, took time.Duration) {
 		c.LoadNS = tables.Some(int64(loading))
 		text += fmt.Sprintf(", of which it loaded for %s", loading.Round(time.Millisecond))
 	}
-	message, err := json.Marshal(c)
-	if err != nil {
-		panic(fmt.Sprintf("a cold start is plain values, but: %v", err))
-	}
-	m.note(tables.EventColdStart, string(message))
+	m.noteJSON(tables.EventColdStart, c)
 	m.tell(Event{Type: Note, Trial: m.trial.ID, Detail: text})
 }

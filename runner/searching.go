@@ -122,12 +122,6 @@ func (s *searching) report() benchclient.Report {
 	return r
 }
 
-// say keeps a sentence among the trial's events, and tells it to who watches.
-func (s *searching) say(kind, sentence string) {
-	s.note(kind, sentence)
-	s.tell(Event{Type: Note, Trial: s.trial.ID, Detail: sentence})
-}
-
 // amount is a level as a person reads it.
 func (s *searching) amount(level float64) string {
 	text := strconv.FormatFloat(level, 'g', 4, 64)

@@ -71,6 +71,21 @@ func (m *measuring) note(kind, message string) {
 	}
 }
 
+// noteJSON keeps plain values among the trial's events.
+func (m *measuring) noteJSON(kind string, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("%T is plain values, but: %v", v, err))
+	}
+	m.note(kind, string(text))
+}
+
+// say keeps a sentence among the trial's events, and tells it to who watches.
+func (m *measuring) say(kind, sentence string) {
+	m.note(kind, sentence)
+	m.tell(Event{Type: Note, Trial: m.trial.ID, Detail: sentence})
+}
+
 // measure makes the load while the collectors sample, and leaves the facts in the row.
 func (m *measuring) measure(ctx context.Context) {
 	t := m.trial
@@ -93,10 +108,7 @@ func (m *measuring) measure(ctx context.Context) {
 		m.failed(err)
 		return
 	}
-	equipment, err := m.Equip(t, sampled(m.endpoint, t.Cell.Load), assignment, func(sentence string) {
-		m.note("note", sentence)
-		m.tell(Event{Type: Note, Trial: t.ID, Detail: sentence})
-	})
+	equipment, err := m.Equip(t, sampled(m.endpoint, t.Cell.Load), assignment, func(sentence string) { m.say("note", sentence) })
 	if err != nil {
 		m.failed(err)
 		return
@@ -138,11 +150,7 @@ func (m *measuring) noteReport() {
 		MaxLag  int64  `json:"max_lag_ns"`
 		Blocked int64  `json:"sink_blocked_ns"`
 	}{m.report.Prompts, m.report.Pacer, int64(m.report.MaxLag), int64(m.report.SinkBlocked)}
-	text, err := json.Marshal(facts)
-	if err != nil {
-		panic(fmt.Sprintf("a report is plain values, but: %v", err))
-	}
-	m.note("worker_report", string(text))
+	m.noteJSON("worker_report", facts)
 	if m.trial.Identity {
 		m.noteIdentity()
 	}
@@ -153,11 +161,7 @@ func (m *measuring) noteReport() {
 
 // noteIdentity keeps what was answered to the identity prompts, so that a person can see in what answers differ.
 func (m *measuring) noteIdentity() {
-	text, err := json.Marshal(m.report.Identity)
-	if err != nil {
-		panic(fmt.Sprintf("an identity is plain values, but: %v", err))
-	}
-	m.note(tables.EventIdentity, string(text))
+	m.noteJSON(tables.EventIdentity, m.report.Identity)
 	if why := m.report.Identity.Failure; why != "" {
 		m.tell(Event{Type: Note, Trial: m.trial.ID, Detail: "it can't be told whether this is the same model as the others: an identity prompt was not answered: " + why})
 	}
